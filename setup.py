@@ -1,0 +1,59 @@
+"""Packaging, and what Beam stages to its workers (`--setup_file ./setup.py`)."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "wavemill/__init__.py").read_text("utf-8"))
+assert VERSION is not None
+
+CORE = [
+    "apache-beam>=2.77,<3",
+    "av>=14",
+    "click>=8.1",
+    "fsspec>=2024.6",
+    "numpy>=2",
+    "onnxruntime>=1.20",
+    "pyarrow>=18",
+    "pyyaml>=6",
+    "rich>=13.7",
+    "s3fs>=2024.6",
+    "safetensors>=0.5",
+    "silero-vad>=6.2.3",
+    "soundfile>=0.13",
+    "soxr>=0.5",
+    # A newer torch breaks torchaudio: https://pypi.org/project/torchaudio/2.11.0/ is its last.
+    "torch>=2.9,<2.12",
+    "torchaudio>=2.9,<2.12",
+]
+READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
+TEST = [
+    *READERS,
+    "hypothesis>=6.100",
+    "multi-quantization==0.1.1",
+    "mypy>=1.15",
+    "psutil>=6",
+    "pytest>=8",
+    "ruff>=0.9",
+    "types-PyYAML",
+]
+
+setup(
+    name="wavemill",
+    version=VERSION[1],
+    description="Segment, tokenize and shard large audio corpora; train and run models on the shards.",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # Named outright, so that an editable install is a path that editors and type checkers follow.
+    package_dir={"": "."},
+    packages=find_packages(include=["wavemill", "wavemill.*"]),
+    package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
+    install_requires=CORE,
+    extras_require={"readers": READERS, "test": TEST},
+    entry_points={"console_scripts": ["wavemill = wavemill.cli:run"]},
+)

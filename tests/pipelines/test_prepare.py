@@ -1,0 +1,295 @@
+"""The main job: what comes out, what is redone, and that it is the same however it was made."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broken import write_broken_folder
+from tests.conftest import SPEECH, UTTERANCES, read_jsonl, wavemill
+from wavemill.records import safe_key
+
+JOB = ("--segment", "none", "--tokenizer", "beats", "--tokenizer", "mvq", "--buckets", "3",
+       "--shard-mb", "0.5", "--unit-mb", "0.2")  # fmt: skip
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Digest every file below a folder but logs."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".log"
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset made in one go."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB)
+    assert done.code == 0, done.err
+    return out
+
+
+def kept_units(out: Path) -> Iterator[Path]:
+    for stage in ("segments-*", "tokens-*"):
+        yield from sorted(out.glob(f"_work/{stage}/*.arrow"))
+
+
+def test_every_recording_becomes_a_sample_and_the_summary_says_so(prepared: Path) -> None:
+    rows = read_jsonl(UTTERANCES)
+    content = json.loads((prepared / "dataset.json").read_text("utf-8"))
+    assert content["totals"]["samples"] == len(rows)
+    assert content["totals"]["recordings"] == len(rows)
+    assert content["rejected"] == {}
+    hours = sum(row["duration"] for row in rows) / 3600
+    assert content["totals"]["hours"] == pytest.approx(hours, abs=1e-4)
+    assert (prepared / "rejected.jsonl").read_text() == ""
+
+
+def test_perplexity_is_within_its_bounds_and_healthy(prepared: Path) -> None:
+    streams = wavemill("inspect", prepared, "--json").json["tokenizers"]
+    assert streams["beats"]["num_codebooks"] == 1
+    assert 10 < streams["beats"]["perplexity"] <= 1024
+    assert streams["mvq"]["num_codebooks"] == 4
+    assert 50 < streams["mvq"]["perplexity"] <= 256
+    assert streams["mvq"]["used"] <= 4 * 256
+
+
+def test_two_workers_write_the_same_bytes_as_one(undisturbed: Path, tmp_path: Path) -> None:
+    done = wavemill("prepare", UTTERANCES, "--out", tmp_path / "out", *JOB, "--workers", 2)
+    assert done.code == 0, done.err
+    assert digests(tmp_path / "out") == digests(undisturbed)
+
+
+def test_a_second_run_redoes_nothing_and_changes_nothing(undisturbed: Path) -> None:
+    before = digests(undisturbed)
+    units = {path: path.stat().st_mtime_ns for path in kept_units(undisturbed)}
+    done = wavemill("prepare", UTTERANCES, "--out", undisturbed, *JOB, "--json")
+    assert done.json["reused_units"] == len(units)
+    assert {path: path.stat().st_mtime_ns for path in kept_units(undisturbed)} == units
+    assert digests(undisturbed) == before
+
+
+def kill_after(seconds: float, out: Path) -> bool:
+    """Start the job, kill it with its workers; say whether it was still running."""
+    command = [sys.executable, "-m", "wavemill", "prepare", str(UTTERANCES), "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, *JOB], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def kill_when(seen: Any, out: Path) -> None:
+    """Start the job and kill it as soon as `seen()` is true."""
+    command = [sys.executable, "-m", "wavemill", "prepare", str(UTTERANCES), "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, *JOB], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    while process.poll() is None and not seen():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_job_killed_in_every_stage_ends_with_the_same_bytes(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    marks = ("_work/recordings/*", "_work/segments-*/*.arrow", "_work/tokens-mvq-*/*.arrow",
+             "_work/plan-*.arrow", "_work/shards-*/*.json")  # fmt: skip
+    reused = 0
+    for mark in marks:
+        kill_when(lambda mark=mark: any(out.glob(mark)), out)
+        assert not (out / "dataset.json").exists()
+        finished = len(list(kept_units(out)))
+        assert finished >= reused
+        reused = finished
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB, "--json")
+    assert done.code == 0, done.err
+    assert done.json["reused_units"] == reused > 0
+    assert digests(out) == digests(undisturbed)
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_leave_no_trace(undisturbed: Path, tmp_path: Path) -> None:
+    dice = random.Random(5)
+    out = tmp_path / "out"
+    for _ in range(10):
+        kill_after(dice.uniform(0.5, 12), out)
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB)
+    assert done.code == 0, done.err
+    assert digests(out) == digests(undisturbed)
+
+
+def test_another_tokenizer_costs_only_itself(undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    subprocess.run(["cp", "-r", undisturbed, out], check=True)
+    segments = {path: path.stat().st_mtime_ns for path in out.glob("_work/segments-*/*.arrow")}
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB, "--tokenizer",
+                    "beats:name=other,seed=7", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["reused_units"] == 3 * len(segments)
+    after = {path: path.stat().st_mtime_ns for path in out.glob("_work/segments-*/*.arrow")}
+    assert after == segments
+    assert set(wavemill("inspect", out, "--json").json["tokenizers"]) == {"beats", "mvq", "other"}
+    assert wavemill("lint", out).code == 0
+
+
+def test_a_changed_recording_redoes_its_unit_alone(tmp_path: Path) -> None:
+    corpus, out = tmp_path / "corpus", tmp_path / "out"
+    subprocess.run(["cp", "-r", SPEECH, corpus], check=True)
+    manifest = corpus / "manifest.jsonl"
+    first = wavemill("prepare", manifest, "--out", out, *JOB, "--json")
+    assert first.code == 0, first.err
+    units = len(list(out.glob("_work/segments-*/*.arrow")))
+    rows = read_jsonl(manifest)
+    rows[30]["text"] = "something else was said"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    second = wavemill("prepare", manifest, "--out", out, *JOB, "--json")
+    assert second.json["reused_units"] == 3 * (units - 1)
+
+
+def test_a_killed_job_is_no_dataset_and_says_what_to_do(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    kill_when(lambda: any(out.glob("_work/segments-*/*.arrow")), out)
+    for command in ("inspect", "lint"):
+        done = wavemill(command, out)
+        assert done.code == 1
+        assert "run the same" in done.err
+        assert "Traceback" not in done.err
+
+
+def test_a_dry_run_writes_nothing_and_counts_what_is_to_do(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB, "--dry-run", "--json")
+    assert done.json["recordings"] == len(read_jsonl(UTTERANCES))
+    assert sum(done.json["units_to_do"].values()) == 3 * done.json["units"]
+    assert not out.exists()
+
+
+def test_broken_inputs_are_rejected_and_the_good_ones_arrive(tmp_path: Path) -> None:
+    good = sorted((SPEECH / "audio").rglob("*.flac"))[:40]
+    broken = write_broken_folder(tmp_path / "in", good)
+    out = tmp_path / "out"
+    done = wavemill("prepare", broken.manifest, "--out", out, "--tokenizer", "beats",
+                    "--max-rejected", 0.5, "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    rejects = read_jsonl(out / "rejected.jsonl")
+    reasons = {reject["id"]: reject["reason"] for reject in rejects}
+    for bad in broken.bad:
+        if bad.path is not None:
+            assert bad.id is not None
+            assert reasons[safe_key(bad.id)] in bad.reasons, bad
+    assert len(rejects) == len(broken.bad)
+    assert done.json["recordings"] == broken.num_rows
+    assert done.json["segments"] == len(broken.good)
+    cuts = [cut for path in out.glob("bucket-*/cuts.*.jsonl") for cut in read_jsonl(path)]
+    assert {cut["custom"]["origin"]["recording"] for cut in cuts} == {
+        safe_key(name) for name in broken.good
+    }
+    assert wavemill("lint", out).code == 0
+
+
+def test_too_many_rejects_fail_the_job_and_publish_nothing(tmp_path: Path) -> None:
+    good = sorted((SPEECH / "audio").rglob("*.flac"))[:8]
+    broken = write_broken_folder(tmp_path / "in", good)
+    out = tmp_path / "out"
+    done = wavemill("prepare", broken.manifest, "--out", out)
+    assert done.code == 1
+    assert len(done.err.splitlines()[-1]) > 0
+    assert "--max-rejected" in done.err
+    assert "Traceback" not in done.err
+    assert not (out / "dataset.json").exists()
+    assert list(out.glob("_work/segments-*/*.arrow"))
+
+
+def test_a_folder_of_broken_files_gives_the_same_verdicts(tmp_path: Path) -> None:
+    good = sorted((SPEECH / "audio").rglob("*.flac"))[:40]
+    broken = write_broken_folder(tmp_path / "in", good)
+    broken.manifest.unlink()
+    out = tmp_path / "out"
+    done = wavemill("prepare", broken.folder, "--out", out, "--max-rejected", 0.5, "--json")
+    assert done.code == 0, done.err
+    assert done.json["segments"] == len(broken.good_files)
+    sources = {
+        str(Path(reject["source"]).relative_to(broken.folder)): reject["reason"]
+        for reject in read_jsonl(out / "rejected.jsonl")
+    }
+    assert sources.keys() == broken.bad_files.keys()
+    for path, reason in sources.items():
+        assert reason in broken.bad_files[path], path
+
+
+def test_custom_fields_survive_to_cuts_and_manifests(tmp_path: Path) -> None:
+    corpus = SPEECH / "effects" / "manifest.jsonl"
+    out = tmp_path / "out"
+    done = wavemill("prepare", corpus, "--out", out, "--tokenizer", "beats")
+    assert done.code == 0, done.err
+    wanted = sorted(row["label"] for row in read_jsonl(corpus))
+    cuts = [cut for path in out.glob("bucket-*/cuts.*.jsonl") for cut in read_jsonl(path)]
+    assert sorted(cut["custom"]["label"] for cut in cuts) == wanted
+    manifests = out.glob("bucket-*/sharded_manifests/*.json")
+    rows = [row for path in manifests for row in read_jsonl(path)]
+    assert sorted(row["label"] for row in rows) == wanted
+
+
+def test_equal_audio_is_counted_and_removed_only_on_request(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    sources = sorted((SPEECH / "audio").rglob("*.flac"))[:3]
+    for number, source in enumerate([*sources, sources[0]]):
+        (folder / f"{number}.flac").write_bytes(source.read_bytes())
+    kept = wavemill("prepare", folder, "--out", tmp_path / "kept", "--json")
+    assert kept.json["segments"] == 4
+    assert wavemill("inspect", tmp_path / "kept", "--json").json["duplicates"] == 1
+    fewer = wavemill("prepare", folder, "--out", tmp_path / "fewer", "--dedup", "--json")
+    assert fewer.json["segments"] == 3
+    assert fewer.code == 0, fewer.err
+    (reject,) = read_jsonl(tmp_path / "fewer" / "rejected.jsonl")
+    assert reject["reason"] == "duplicate-audio"
+    assert reject["detail"].startswith("the same audio as")
+
+
+def test_a_second_job_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "wavemill", "prepare", str(UTTERANCES), "--out", str(out)]
+    first = subprocess.Popen([*command, *JOB], stderr=subprocess.DEVNULL)
+    while not any(out.glob("_work/segments-*/*.arrow")):
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)
+    second = wavemill("prepare", UTTERANCES, "--out", out, *JOB)
+    os.kill(first.pid, signal.SIGCONT)
+    assert first.wait() == 0
+    assert second.code == 1
+    assert "another job" in second.err
+
+
+def test_clean_removes_the_spool_and_leaves_a_whole_dataset(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = wavemill("prepare", UTTERANCES, "--out", out, "--tokenizer", "mvq", "--clean")
+    assert done.code == 0, done.err
+    assert not (out / "_work").exists()
+    assert wavemill("lint", out).code == 0
+
+
+def test_tokens_alone_make_a_dataset(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = wavemill("prepare", UTTERANCES, "--out", out, "--tokenizer", "mvq", "--audio", "none")
+    assert done.code == 0, done.err
+    assert not list(out.glob("bucket-*/audio_*"))
+    assert wavemill("lint", out).code == 0

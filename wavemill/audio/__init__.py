@@ -1,0 +1,18 @@
+"""Audio in and out: decode, resample, encode."""
+
+from wavemill.audio.decode import AudioInfo, AudioStream, open_audio
+from wavemill.audio.encode import encode_flac, encode_opus, flac_to_float
+from wavemill.audio.resample import StreamResampler, mono_blocks, resample, to_mono
+
+__all__ = [
+    "AudioInfo",
+    "AudioStream",
+    "StreamResampler",
+    "encode_flac",
+    "encode_opus",
+    "flac_to_float",
+    "mono_blocks",
+    "open_audio",
+    "resample",
+    "to_mono",
+]

@@ -1,0 +1,13 @@
+"""The commands: one file each, thin; the work is done in the rooms they call."""
+
+import click
+
+from wavemill.commands.doctor import doctor
+from wavemill.commands.fit import fit
+from wavemill.commands.inspect import inspect
+from wavemill.commands.lint import lint
+from wavemill.commands.plan import plan
+from wavemill.commands.prepare import prepare
+from wavemill.commands.tokenizers import tokenizers
+
+COMMANDS: tuple[click.Command, ...] = (prepare, inspect, lint, plan, fit, tokenizers, doctor)

@@ -1,0 +1,59 @@
+"""`wavemill inspect`: what a dataset holds."""
+
+from typing import Any
+
+import click
+
+from wavemill.commands.output import as_json, emit, table
+
+
+@click.command(short_help="Show what a dataset holds.")
+@click.argument("out", metavar="OUT")
+@as_json
+def inspect(out: str, *, json_: bool) -> None:
+    r"""Show a dataset's buckets, token streams, padding and rejects.
+
+    \b
+    wavemill inspect prepared
+    wavemill inspect s3://bucket/prepared --json
+    """
+    from wavemill.sharding.dataset import Dataset
+
+    facts = Dataset.open(out.rstrip("/")).inspect()
+    emit(facts, _lines(facts), json_=json_)
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    lines = [f"{facts['samples']:,} samples, {facts['hours']:.3f} hours", ""]
+    lines += table(
+        ("bucket", "up to s", "up to tokens", "samples", "hours"),
+        [
+            (b["name"], f"{b['max_seconds']:.2f}", f"{b['max_tokens']:,}", f"{b['samples']:,}",
+             f"{b['hours']:.3f}")
+            for b in facts["buckets"]
+        ],
+    )  # fmt: skip
+    if facts["tokenizers"]:
+        lines += ["", *table(
+            ("tokens", "a second", "codebooks x size", "tokens in all", "ids used", "perplexity"),
+            [_stream(name, stream) for name, stream in facts["tokenizers"].items()],
+        )]  # fmt: skip
+    padding = facts["padding"]
+    lines += ["", (f"padding in batches of {padding['batch_seconds']:g} s: {padding['input']:.1%}"
+              f" of the audio, {padding['tokens']:.1%} of the tokens")]  # fmt: skip
+    lines.append(f"samples whose audio is that of another: {facts['duplicates']:,}")
+    rejected = ", ".join(f"{reason} {count:,}" for reason, count in facts["rejected"].items())
+    return [*lines, f"rejected: {rejected or 'none'}"]
+
+
+def _stream(name: str, facts: dict[str, Any]) -> tuple[str, ...]:
+    size = facts["num_codebooks"] * facts["codebook_size"]
+    rate = "irregular" if facts["frame_rate"] is None else f"{facts['frame_rate']:g}"
+    return (
+        name,
+        rate,
+        f"{facts['num_codebooks']} x {facts['codebook_size']}",
+        f"{facts['tokens']:,}",
+        f"{facts['used']:,} of {size:,}",
+        f"{facts['perplexity']:.1f}",
+    )

@@ -1,0 +1,160 @@
+"""`wavemill prepare`: recordings in, a dataset of shards out."""
+
+from typing import Any
+
+import click
+
+from wavemill.commands.config import BEAM, load_config
+from wavemill.commands.output import as_json, emit
+from wavemill.errors import UsageError
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "max_content_width": 100},
+    short_help="Segment, tokenize and shard recordings.",
+)
+@click.argument("inputs", nargs=-1, type=click.UNPROCESSED, metavar="INPUT...")
+@click.option("--out", metavar="OUT", required=True, help="Folder or URL of the dataset.")
+@click.option(
+    "--segment",
+    default="none",
+    show_default=True,
+    metavar="HOW",
+    help="vad, fixed:SECONDS, manifest or none; settings as vad:max_seconds=20,padding=0.1.",
+)
+@click.option(
+    "--tokenizer",
+    multiple=True,
+    metavar="NAME[:k=v,...]",
+    help="A tokenizer; give it again for more. `wavemill tokenizers` lists them.",
+)
+@click.option(
+    "--audio",
+    default="flac",
+    show_default=True,
+    metavar="flac|opus|none",
+    help="How audio lies in the shards.",
+)
+@click.option("--sample-rate", type=int, metavar="HZ", help="Resample the stored audio.")
+@click.option("--mono", is_flag=True, help="Average the stored audio's channels.")
+@click.option("--buckets", type=int, default=10, show_default=True, help="Cuts by duration.")
+@click.option("--sub-buckets", type=int, default=2, show_default=True, help="Cuts by tokens.")
+@click.option("--shard-mb", type=float, default=256, show_default=True, help="Size of a shard.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the order.")
+@click.option("--dedup", is_flag=True, help="Keep one of each group with equal audio.")
+@click.option(
+    "--max-rejected",
+    type=float,
+    default=0.05,
+    show_default=True,
+    metavar="F",
+    help="Fail, and publish nothing, if more than this share does not come through.",
+)
+@click.option(
+    "--unit-mb",
+    type=float,
+    default=16,
+    show_default=True,
+    help="About how much input one unit of work holds.",
+)
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes, locally.")
+@click.option(
+    "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."
+)
+@click.option("--clean", is_flag=True, help="Remove the spool (OUT/_work) after success.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    metavar="JOB.YAML",
+    help="A file of options; those on the command line win.",
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@as_json
+@click.pass_context
+def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
+    r"""Segment, tokenize and shard recordings.
+
+    INPUT is a file, a folder, a glob (quoted), a manifest (NeMo, lhotse, CSV, TSV, Parquet) or a
+    WebDataset tar; a path or any URL that fsspec reads. Options that are not listed here go to
+    Beam (`--flink_master ...`).
+
+    \b
+    wavemill prepare speech/ --out prepared --tokenizer beats
+    wavemill prepare meetings/*.m4a --out prepared --segment vad:max_seconds=20
+    wavemill prepare train.jsonl --out prepared --config job.yaml --workers 8
+
+    A job that was stopped goes on where it stood: give the same command again.
+    """
+    from wavemill.pipelines import prepare as jobs
+    from wavemill.pipelines.engine import Engine, split_beam_options
+    from wavemill.pipelines.progress import Reporter
+
+    given = list(options["inputs"])
+    beam = [*context.meta.get(BEAM, [])]
+    if any(argument.startswith("-") for argument in given):
+        own, given = split_beam_options(given)
+        beam += own
+    unknown = [argument for argument in given if argument.startswith("-")]
+    if unknown:
+        raise UsageError(f"no such option: {unknown[0]}; `wavemill prepare --help` lists them")
+    settings = _settings({**options, "inputs": given})
+    engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
+    job = jobs.make_job(settings, engine, Reporter(quiet=options["quiet"]))
+    if options["dry_run"]:
+        plan = jobs.dry_run(job)
+        emit(plan, _dry_lines(plan), json_=json_)
+        return
+    summary = jobs.prepare(job, clean=options["clean"])
+    emit(summary, _lines(summary), json_=json_)
+
+
+def _settings(options: dict[str, Any]) -> Any:
+    from wavemill.pipelines.segmenters import parse_segmenter
+    from wavemill.pipelines.settings import PrepareSettings
+    from wavemill.specs import Spec
+
+    return PrepareSettings(
+        inputs=tuple(options["inputs"]),
+        out=options["out"].rstrip("/"),
+        segmenter=parse_segmenter(options["segment"]),
+        tokenizers=tuple(Spec.parse(text) for text in options["tokenizer"]),
+        num_buckets=options["buckets"],
+        num_sub_buckets=options["sub_buckets"],
+        **{
+            name: options[name]
+            for name in ("audio", "sample_rate", "mono", "shard_mb", "seed", "dedup",
+                         "max_rejected", "unit_mb")
+        },
+    )  # fmt: skip
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    speed = summary["hours"] * 3600 / max(summary["seconds"], 1e-9)
+    lines = [
+        (
+            f"{summary['recordings']:,} recordings -> {summary['segments']:,} samples,"
+            f" {summary['hours']:.2f} hours, in {summary['shards']:,} shards of {summary['out']}"
+            f" ({summary['seconds']:.1f} s, {speed:,.0f} times real time)"
+        ),
+    ]
+    if summary["rejected"]:
+        lines.append(
+            f"{summary['rejected']:,} recordings did not come through whole:"
+            f" {summary['out']}/rejected.jsonl says why"
+        )
+    return [*lines, f"next: wavemill inspect {summary['out']}"]
+
+
+def _dry_lines(plan: dict[str, Any]) -> list[str]:
+    lines = [
+        (
+            f"{plan['recordings']:,} recordings ({plan['hours']:.2f} hours where rows state it),"
+            f" {plan['rejected']:,} rejected so far, in {plan['units']:,} units; {plan['out']}:"
+        ),
+    ]
+    for stage, count in plan["units_to_do"].items():
+        lines.append(f"  {stage}: {count:,} of {plan['units']:,} units to do")
+    return [*lines, "dry run: nothing was written"]

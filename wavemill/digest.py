@@ -1,0 +1,19 @@
+"""Stable digests: the same value gives the same digest on every machine, today and next year."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def digest(value: Any, *, size: int = 8) -> str:
+    """Digest a string, bytes or anything JSON can hold, as `2 * size` hexadecimal digits."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    elif not isinstance(value, bytes):
+        value = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.blake2b(value, digest_size=size).hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    """Return the sha256 of bytes, as `sha256sum` prints it."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,1 @@
+"""Beam jobs: thin shells over plain functions, and the engines they run on."""

@@ -1,0 +1,161 @@
+"""What every row goes through whatever its format: its file is looked up, its id made and claimed.
+
+Lookups on object stores overlap; rows keep their order.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+from wavemill import storage
+from wavemill.pipelines.ingest import places
+from wavemill.pipelines.ingest.row import STAGE, Row
+from wavemill.pipelines.ingest.seen import Ledger
+from wavemill.records import (
+    DUPLICATE_ID,
+    MISSING_FILE,
+    UNREADABLE,
+    Recording,
+    Reject,
+    path_id,
+    safe_key,
+)
+
+LOOKUPS = 32
+"""At a time, on remote stores."""
+
+Problem = tuple[str, str]
+"""The reason and detail of a reject."""
+
+Lookup = str | Problem
+"""The version of a file, or why there is none."""
+
+
+def finish(rows: Iterable[Row], ledger: Ledger) -> Iterator[Recording | Reject]:
+    """Turn rows into recordings with versions and unique ids, or into rejects."""
+    for row, found in look_up(rows):
+        outcome = row.outcome
+        if isinstance(outcome, Reject):
+            yield _printable(outcome)
+        elif isinstance(found, tuple):
+            yield _reject(row, outcome, _name(row, outcome), *found)
+        else:
+            yield _identified(row, outcome, found, ledger)
+
+
+def look_up(rows: Iterable[Row]) -> Iterator[tuple[Row, Lookup]]:
+    """Pair each row with its file's version, or with what is wrong with the file."""
+    waiting: deque[tuple[Row, Lookup | Future[Lookup]]] = deque()
+    with ThreadPoolExecutor(LOOKUPS, thread_name_prefix="wavemill-lookup") as pool:
+        for row in rows:
+            outcome = row.outcome
+            if isinstance(outcome, Reject) or outcome.version:
+                waiting.append((row, getattr(outcome, "version", "")))
+            elif storage.is_local(outcome.url):
+                waiting.append((row, version_of(outcome.url)))
+            else:
+                waiting.append((row, pool.submit(version_of, outcome.url)))
+            while waiting and (len(waiting) > 2 * LOOKUPS or _is_done(waiting[0][1])):
+                yield _popped(waiting)
+        while waiting:
+            yield _popped(waiting)
+
+
+def _is_done(found: Lookup | Future[Lookup]) -> bool:
+    return not isinstance(found, Future) or found.done()
+
+
+def _popped(waiting: deque[tuple[Row, Lookup | Future[Lookup]]]) -> tuple[Row, Lookup]:
+    row, found = waiting.popleft()
+    return row, found.result() if isinstance(found, Future) else found
+
+
+def version_of(url: str) -> Lookup:
+    """Return a file's version ("" where a server does not tell), or what is wrong with it."""
+    try:
+        found = storage.info(url)
+    except FileNotFoundError:
+        return MISSING_FILE, "there is no such file; correct the path or put the file there"
+    except NotADirectoryError:
+        return MISSING_FILE, "a part of the path is a file, not a folder; correct the path"
+    except Exception as error:  # noqa: BLE001 - stores raise what they like
+        return UNREADABLE, f"cannot look the file up: {error}"
+    if not found.is_file:
+        return UNREADABLE, "a folder or device, expected an audio file; correct the path"
+    return found.version
+
+
+def _name(row: Row, recording: Recording) -> str:
+    return safe_key(recording.id) if recording.id else path_id(_with_window(row.path, recording))
+
+
+def _with_window(path: str, recording: Recording) -> str:
+    """Tell windows of one file apart; `path_id` keeps the last part readable."""
+    if not recording.explicit_window:
+        return path
+    window = recording.window
+    length = "" if window.duration_seconds is None else repr(window.duration_seconds)
+    return f"@{window.start_seconds!r}+{length}/{path}"
+
+
+def _identified(row: Row, recording: Recording, version: str, ledger: Ledger) -> Recording | Reject:
+    name = _name(row, recording)
+    if not _is_text(recording.source):
+        words = "its name is not UTF-8; rename it"
+        return _reject(row, recording, name, UNREADABLE, words)
+    place = f"{places.canonical(recording.url)}#{recording.byte_offset}"
+    owner = _with_window(place, recording)
+    taken = ledger.claim(name, owner)
+    if taken == "other" and row.path:
+        for longer in _longer_paths(row.path, recording):
+            name = path_id(_with_window(longer, recording))
+            taken = ledger.claim(name, owner)
+            if taken != "other":
+                break
+    if taken:
+        words = f"the id {recording.id or name!r} is taken by an earlier row; give each row its own"
+        return _reject(row, recording, name, DUPLICATE_ID, words)
+    if recording.id and name != recording.id:
+        custom = {**recording.window.custom, "original_id": recording.id}
+        window = replace(recording.window, custom=custom)
+        return replace(recording, id=name, version=version, window=window)
+    return replace(recording, id=name, version=version)
+
+
+def _longer_paths(path: str, recording: Recording) -> Iterator[str]:
+    """Tell namesakes in several folders or tars apart by the folders above them."""
+    if recording.member:
+        yield path
+        above = places.folder_of(recording.url).split("/")
+    else:
+        above = recording.url.split("/")[: -path.count("/") - 1]
+    for folder in reversed(above):
+        path = f"{folder}/{path}"
+        yield path
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(reject: Reject) -> Reject:
+    """Write bytes that are no text as escapes, so that every reader of rejects takes them."""
+    if _is_text(reject.source) and _is_text(reject.detail):
+        return reject
+    return replace(reject, source=_escaped(reject.source), detail=_escaped(reject.detail))
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _reject(row: Row, recording: Recording, name: str, reason: str, detail: str) -> Reject:
+    where = f" ({row.where})" if row.where else ""
+    return _printable(
+        Reject(id=name, stage=STAGE, reason=reason, detail=detail + where, source=recording.source)
+    )

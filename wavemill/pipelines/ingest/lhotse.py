@@ -1,0 +1,263 @@
+"""lhotse manifests: recordings with their supervisions, and cuts. lhotse itself is not needed.
+
+Supervisions are read first and wait in the ledger. Cuts come before recordings, and a recording
+whose file a cut spoke of is passed over: its cuts stand for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wavemill import storage
+from wavemill.errors import RejectedError
+from wavemill.pipelines.ingest import places
+from wavemill.pipelines.ingest.lines import read_objects
+from wavemill.pipelines.ingest.row import Fields, Manifest, Row, invalid, plain, seconds
+from wavemill.pipelines.ingest.seen import Ledger, Source
+from wavemill.records import INVALID_ROW, UNSUPPORTED, Recording, Reject, Span, safe_key
+
+COVER_SECONDS = 0.1
+"""How far a supervision may miss a recording's ends and still be about the whole of it."""
+
+_CUTS = ("MonoCut", "MultiCut", "DataCut", "MixedCut", "PaddingCut")
+_CUT_FILES = "files of cuts"
+_RECORDINGS = "lhotse recordings"
+_HARMLESS_TRANSFORMS = ("Resample",)
+
+
+def lhotse_kind(fields: Mapping[str, Any]) -> str | None:
+    """Tell from its first object what a manifest holds; None where it is not lhotse's."""
+    if fields.get("type") in _CUTS or {"start", "duration", "supervisions"} <= fields.keys():
+        return "lhotse-cuts"
+    if isinstance(fields.get("sources"), list):
+        return "lhotse-recordings"
+    if {"recording_id", "start", "duration"} <= fields.keys():
+        return "lhotse-supervisions"
+    return None
+
+
+def read_supervisions(source: Source, ledger: Ledger) -> Iterator[Row]:
+    """Put supervisions into the ledger; yield only what is wrong."""
+    manifest = Manifest(source.url)
+    for number, fields in read_objects(manifest):
+        if isinstance(fields, Reject):
+            yield Row(fields)
+            continue
+        try:
+            recording_id = _identity(fields, "recording_id")
+            span = _supervision(fields)
+            if span.start_seconds < 0:
+                raise invalid(f"start is {span.start_seconds:g}, expected at least 0 (seconds)")
+            ledger.add_supervision(recording_id, manifest.where(number), span)
+        except RejectedError as error:
+            yield Row(_reject(manifest, number, error, fields))
+
+
+def read_orphans(source: Source, ledger: Ledger) -> Iterator[Row]:
+    """Reject the supervisions of which no recording came; read after all recordings."""
+    del source
+    for recording_id, place, span in ledger.orphans(_RECORDINGS):
+        name = str(span.custom.get("supervision_id") or place)
+        detail = f"{place}: its recording {recording_id!r} is not among the inputs; add it"
+        yield Row(
+            Reject(id=safe_key(name), stage="ingest", reason=INVALID_ROW, detail=detail,
+                   source=place.partition(" of ")[2])
+        )  # fmt: skip
+
+
+def read_recordings(source: Source, ledger: Ledger) -> Iterator[Row]:
+    """Yield one row a recording, but for those whose file a cut spoke of."""
+    manifest = Manifest(source.url)
+    for number, fields in read_objects(manifest):
+        if isinstance(fields, Reject):
+            yield Row(fields)
+            continue
+        url = None
+        try:
+            identity = _identity(fields, "id")
+            ledger.mark(_RECORDINGS, identity)
+            url = _audio_url(fields, manifest)
+            if ledger.is_marked(_CUT_FILES, places.canonical(url)):
+                continue
+            recording = _whole(fields, identity, url, ledger.supervisions(identity))
+            yield Row(recording, url=url, where=manifest.where(number))
+        except RejectedError as error:
+            yield Row(_reject(manifest, number, error, fields), url=url)
+
+
+def read_cuts(source: Source, ledger: Ledger) -> Iterator[Row]:
+    """Yield one row a cut."""
+    manifest = Manifest(source.url)
+    for number, fields in read_objects(manifest):
+        if isinstance(fields, Reject):
+            yield Row(fields)
+            continue
+        url = None
+        try:
+            audio = _recording_of(fields)
+            ledger.mark(_RECORDINGS, str(audio.get("id")))
+            url = _audio_url(audio, manifest)
+            ledger.mark(_CUT_FILES, places.canonical(url))
+            yield Row(_cut(fields, url), url=url, where=manifest.where(number))
+        except RejectedError as error:
+            yield Row(_reject(manifest, number, error, fields), url=url)
+
+
+def _reject(
+    manifest: Manifest, number: int, error: RejectedError, fields: Mapping[str, Any]
+) -> Reject:
+    identity = fields.get("id")
+    key = safe_key(identity) if isinstance(identity, str) and identity else ""
+    return manifest.reject(number, error.reason, error.detail, key)
+
+
+def _identity(fields: Mapping[str, Any], name: str) -> str:
+    identity = fields.get(name)
+    if type(identity) not in (str, int) or identity == "":
+        raise invalid(f"{name} is {str(identity)[:40]!r}, expected a name")
+    return str(identity)
+
+
+def _audio_url(recording: Mapping[str, Any], manifest: Manifest) -> str:
+    """Find the file of a recording; relative paths count from here, or from the manifest."""
+    sources = recording.get("sources")
+    if not isinstance(sources, list) or not all(isinstance(part, dict) for part in sources):
+        raise invalid("the recording has no list of sources")
+    if len(sources) != 1:
+        words = f"{len(sources)} sources in one recording; merge the channels into one file"
+        raise RejectedError(UNSUPPORTED, words)
+    kind, path = sources[0].get("type"), sources[0].get("source")
+    if kind not in ("file", "url"):
+        words = f"source of type {kind!r}; save the audio to files, as `cut.save_audio` does"
+        raise RejectedError(UNSUPPORTED, words)
+    if not isinstance(path, str) or not path:
+        raise invalid("the source names no file")
+    if "://" in path or path.startswith("/"):
+        return storage.local_path(path)
+    here = places.absolute(path)
+    return here if _is_file(here) else places.resolve(path, manifest.folder)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # a name too long, or with a zero byte
+        return False
+
+
+def _check_transforms(recording: Mapping[str, Any]) -> None:
+    transforms = recording.get("transforms") or []
+    if not isinstance(transforms, list):
+        raise invalid("the recording's transforms are no list")
+    for transform in transforms:
+        name = transform.get("name") if isinstance(transform, dict) else None
+        if name not in _HARMLESS_TRANSFORMS:
+            words = f"transform {name!r} is to be applied; save the audio with it applied"
+            raise RejectedError(UNSUPPORTED, words)
+
+
+def _whole(
+    fields: Mapping[str, Any], identity: str, url: str, supervisions: Iterable[Span]
+) -> Recording:
+    _check_transforms(fields)
+    duration = seconds(fields.get("duration"), "duration", above_zero=True)
+    spans = tuple(supervisions)
+    window = Span(start_seconds=0.0, duration_seconds=duration)
+    if len(spans) == 1 and _covers(spans[0], duration):
+        only = spans[0]
+        window = replace(window, text=only.text, language=only.language, speaker=only.speaker)
+    return Recording(id=identity, url=url, window=window, spans=spans)
+
+
+def _covers(span: Span, duration: float | None) -> bool:
+    end = span.start_seconds + (span.duration_seconds or 0.0)
+    return (
+        duration is not None
+        and span.start_seconds <= COVER_SECONDS
+        and end >= duration - COVER_SECONDS
+    )
+
+
+def _supervision(fields: Mapping[str, Any]) -> Span:
+    """Read a supervision; its start may lie before the cut that it belongs to."""
+    taken = Fields(fields)
+    start, duration = taken.number("start"), taken.number("duration")
+    before = type(start) in (int, float) and start < 0
+    begin = seconds(-start if before else start, "start")
+    length = seconds(duration, "duration", above_zero=True)
+    if begin is None or length is None:
+        raise invalid("a supervision needs start and duration")
+    text = taken.take("text", (str,))
+    language, speaker = taken.text("language"), taken.text("speaker")
+    for name in ("id", "recording_id", "channel"):
+        taken.take(name, (str, int, list))
+    taken.take("custom", (dict,))
+    custom = taken.rest() | _custom(fields)
+    if fields.get("id") is not None:
+        custom["supervision_id"] = str(fields["id"])
+    return Span(
+        start_seconds=-begin if before else begin,
+        duration_seconds=length,
+        text=text,
+        language=language,
+        speaker=speaker,
+        custom={name: value for name, value in custom.items() if value is not None},
+    )
+
+
+def _custom(fields: Mapping[str, Any]) -> dict[str, Any]:
+    custom = fields.get("custom")
+    return dict(plain(custom)) if isinstance(custom, dict) else {}
+
+
+def _recording_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    kind = fields.get("type", "MonoCut")
+    if kind not in ("MonoCut", "MultiCut", "DataCut"):
+        words = f"a {kind} is made of other cuts; save its audio with `cut.save_audio`"
+        raise RejectedError(UNSUPPORTED, words)
+    recording = fields.get("recording")
+    if not isinstance(recording, dict):
+        raise invalid("the cut has no recording in it; write the cuts with their recordings")
+    return recording
+
+
+def _cut(fields: Mapping[str, Any], url: str) -> Recording:
+    _check_transforms(fields["recording"])
+    start = seconds(fields.get("start"), "start")
+    duration = seconds(fields.get("duration"), "duration", above_zero=True)
+    if start is None or duration is None:
+        raise invalid("a cut needs start and duration")
+    supervisions = fields.get("supervisions") or []
+    if not isinstance(supervisions, list) or not all(isinstance(s, dict) for s in supervisions):
+        raise invalid("the cut's supervisions are no list of objects")
+    spans = tuple(_inside(_supervision(part), start, duration) for part in supervisions)
+    window = Span(start_seconds=start, duration_seconds=duration, custom=_custom(fields))
+    if len(spans) == 1:
+        custom = {**spans[0].custom, **window.custom}
+        window = replace(spans[0], start_seconds=start, duration_seconds=duration, custom=custom)
+    channel = fields.get("channel")
+    mono = type(channel) is int and 0 <= channel < 1 << 15
+    if type(channel) is int and not mono:
+        raise invalid(f"channel is {channel}, expected 0 or more")
+    return Recording(
+        id=_identity(fields, "id"),
+        url=url,
+        window=window,
+        explicit_window=True,
+        channel=channel if mono else None,
+        spans=spans,
+    )
+
+
+def _inside(span: Span, cut_start: float, cut_duration: float) -> Span:
+    """Move a supervision from the cut's clock to the file's and clip it to the cut."""
+    start, duration = span.start_seconds, span.duration_seconds or 0.0
+    if start < 0.0 or start + duration > cut_duration:
+        end = min(cut_duration, start + duration)
+        start = max(0.0, start)
+        duration = end - start
+    if duration <= 0:
+        words = f"supervision {span.custom.get('supervision_id')!r} lies outside its cut"
+        raise invalid(words)
+    return replace(span, start_seconds=cut_start + start, duration_seconds=duration)

@@ -1,0 +1,143 @@
+"""The last step: totals, the dataset card, `rejected.jsonl`, and `dataset.json` after all else."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+import wavemill
+from wavemill import storage
+from wavemill.digest import digest
+from wavemill.pipelines.card import card
+from wavemill.pipelines.settings import PrepareSettings
+from wavemill.pipelines.survey import RejectRow, Survey, later_copies
+from wavemill.records import to_json
+from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
+from wavemill.sharding.buckets import Bucket
+from wavemill.sharding.dataset import FORMAT, FORMAT_VERSION, NAME, usage
+from wavemill.tokenizers.base import TokenizerFacts
+
+BATCH_SECONDS = 360.0
+"""The batch that padding is stated for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a job that wrote all its shards knows."""
+
+    settings: PrepareSettings
+    facts: Sequence[TokenizerFacts]
+    buckets: Sequence[Bucket]
+    markers: Sequence[str]
+    """URLs of the shards' markers, in order."""
+    survey: Survey
+    rejects: Sequence[RejectRow]
+    recordings: int
+
+
+def publish(job: Finished) -> dict[str, Any]:
+    """Write what makes the folder a dataset; return the content of `dataset.json`."""
+    out = job.settings.out
+    content = _content(job)
+    storage.write_text(storage.join(out, "rejected.jsonl"), map(to_json, job.rejects))
+    storage.write_text(storage.join(out, "README.md"), card(content))
+    lines = json.dumps(content, ensure_ascii=False, indent=1).splitlines()
+    storage.write_text(storage.join(out, NAME), lines)
+    return content
+
+
+def read_markers(markers: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield what each shard's marker holds."""
+    for url in markers:
+        yield json.loads(storage.read_bytes(url))
+
+
+def _content(job: Finished) -> dict[str, Any]:
+    shards, totals = _gather(job)
+    lengths = job.survey.lengths
+    settings = job.settings.data_json()
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "wavemill": wavemill.__version__,
+        "digest": digest([settings, [file["sha256"] for s in shards for file in s["files"]]]),
+        "inputs": list(job.settings.inputs),
+        "settings": settings,
+        "tokenizers": totals["tokenizers"],
+        "buckets": _buckets(job.buckets, shards),
+        "totals": {
+            "recordings": job.recordings,
+            "rejected_recordings": len({reject["recording"] for reject in job.rejects}),
+            "samples": len(lengths),
+            "hours": round(float(lengths.seconds.sum()) / 3600, 6),
+            "bytes": sum(file["bytes"] for shard in shards for file in shard["files"]),
+            "shards": len(shards),
+            "duplicates": len(later_copies(job.survey.audio_keys)),
+        },
+        "padding": _padding(job),
+        "rejected": dict(sorted(Counter(r["reason"] for r in job.rejects).items())),
+        "shards": shards,
+    }
+
+
+def _gather(job: Finished) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Add up the markers: the list of shards, and each stream's use of its codebooks."""
+    shards = []
+    tokens = {facts.name: 0 for facts in job.facts}
+    counts = {
+        facts.name: np.zeros((facts.num_codebooks, facts.codebook_size), np.int64)
+        for facts in job.facts
+    }
+    for marker in read_markers(job.markers):
+        for name, number in marker["tokens"].items():
+            tokens[name] += number
+            counts[name] += np.array(marker["counts"][name], np.int64)
+        shards.append(
+            {name: marker[name] for name in ("bucket", "number", "samples", "seconds", "files")}
+        )
+    streams = {
+        facts.name: {
+            **asdict(facts),
+            "dtype": facts.dtype.name,
+            "tokens": tokens[facts.name],
+            **usage(counts[facts.name]),
+        }
+        for facts in job.facts
+    }
+    return shards, {"tokenizers": streams}
+
+
+def _buckets(buckets: Sequence[Bucket], shards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for bucket in buckets:
+        own = [shard for shard in shards if shard["bucket"] == bucket.name]
+        rows.append(
+            {
+                **asdict(bucket),
+                "samples": sum(shard["samples"] for shard in own),
+                "hours": round(sum(shard["seconds"] for shard in own) / 3600, 6),
+                "shards": len(own),
+            }
+        )
+    return rows
+
+
+def _padding(job: Finished) -> dict[str, float]:
+    """Measure what an epoch of batches from these buckets pads."""
+    lengths = job.survey.lengths
+    config = BatchConfig(
+        batch_seconds=BATCH_SECONDS,
+        num_buckets=job.settings.num_buckets,
+        num_sub_buckets=job.settings.num_sub_buckets,
+        seed=job.settings.seed,
+    )
+    batches = plan_batches(lengths.seconds, lengths.tokens, config)
+    padding = measure_padding(lengths.seconds, lengths.tokens, batches)
+    return {
+        "input": round(padding.input, 6),
+        "tokens": round(padding.tokens, 6),
+        "batch_seconds": BATCH_SECONDS,
+    }

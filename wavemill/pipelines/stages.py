@@ -1,0 +1,110 @@
+"""The Beam steps: thin shells, each of which makes one file of the spool unless it is there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.metrics.metric import Metrics
+
+from wavemill import storage
+from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
+from wavemill.pipelines.segmenters import Segmenter, make_segmenter
+from wavemill.pipelines.tokenize import tokenize_unit
+from wavemill.records import SEGMENT_SCHEMA, TOKEN_SCHEMA, Reject, recording_from_row, to_json
+from wavemill.sharding.writer import ShardSources, ShardTask, result_json, write_shard
+from wavemill.specs import Spec
+from wavemill.spool import UnitReader, unit_url, write_unit
+from wavemill.tokenizers.base import Tokenizer
+from wavemill.tokenizers.table import make_tokenizer
+
+RECORDINGS = "recordings"
+NAMESPACE = "wavemill"
+SEGMENTS = Metrics.counter(NAMESPACE, "segments")
+REJECTS = Metrics.counter(NAMESPACE, "rejects")
+TOKENS = Metrics.counter(NAMESPACE, "tokens")
+SHARDS = Metrics.counter(NAMESPACE, "shards")
+
+
+class SegmentUnit(beam.DoFn):
+    """Cut a unit's recordings into segments. Takes and gives unit names."""
+
+    def __init__(self, spool: str, stage: str, segmenter: Spec, form: AudioForm) -> None:
+        """Keep settings alone: they travel to the workers."""
+        self._spool, self._stage, self._spec, self._form = spool, stage, segmenter, form
+        self._segmenter: Segmenter | None = None
+
+    def process(self, unit: str) -> Iterator[str]:
+        """Write the unit's segments."""
+        place = unit_url(self._spool, self._stage, unit)
+        if not storage.exists(place):
+            self._segmenter = self._segmenter or make_segmenter(self._spec)
+            reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
+            recordings = [recording_from_row(row) for row in reader.rows()]
+            with write_unit(place, SEGMENT_SCHEMA) as file:
+                for result in segment_unit(recordings, self._segmenter, self._form):
+                    row = segment_row(result)
+                    file.add(row, row["num_audio_bytes"])
+                    (REJECTS if isinstance(result, Reject) else SEGMENTS).inc()
+        yield unit
+
+
+class TokenizeUnit(beam.DoFn):
+    """Tokenize a unit's segments. Takes and gives unit names."""
+
+    def __init__(self, spool: str, segments: str, stage: str, tokenizer: Spec) -> None:
+        """Keep settings alone: they travel to the workers, which load the weights themselves."""
+        self._spool, self._segments, self._stage, self._spec = spool, segments, stage, tokenizer
+        self._tokenizer: Tokenizer | None = None
+
+    def setup(self) -> None:
+        """Use one thread a worker: sums then round alike, however many workers there are."""
+        import torch
+
+        torch.set_num_threads(1)
+
+    def process(self, unit: str) -> Iterator[str]:
+        """Write the unit's tokens."""
+        place = unit_url(self._spool, self._stage, unit)
+        if not storage.exists(place):
+            self._tokenizer = self._tokenizer or make_tokenizer(self._spec)
+            segments = UnitReader(unit_url(self._spool, self._segments, unit))
+            with write_unit(place, TOKEN_SCHEMA) as file:
+                for row in tokenize_unit(segments, self._tokenizer):
+                    file.add(row, len(row.get("npy") or b""))
+                    TOKENS.inc(row["num_tokens"])
+        yield unit
+
+
+class WriteShard(beam.DoFn):
+    """Write a shard of the plan, then its marker. Takes and gives shard numbers."""
+
+    def __init__(self, plan: str, markers: str, sources: ShardSources, out: str) -> None:
+        """Keep where things are; the plan is read by the workers, a shard at a time."""
+        self._plan, self._markers, self._sources, self._out = plan, markers, sources, out
+
+    def process(self, number: int) -> Iterator[int]:
+        """Write shard `number` of the plan unless its marker is there."""
+        marker = marker_url(self._markers, number)
+        if not storage.exists(marker):
+            result = write_shard(read_task(self._plan, number), self._sources, self._out)
+            storage.write_text(marker, [to_json(result_json(result))])
+            SHARDS.inc()
+        yield number
+
+
+def marker_url(markers: str, number: int) -> str:
+    """Return the place of the file that says that a shard is done, and what it holds."""
+    return storage.join(markers, f"{number:07d}.json")
+
+
+def read_task(plan: str, number: int) -> ShardTask:
+    """Read one shard's members from the plan, an Arrow file with a record batch a shard."""
+    with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
+        batch = arrow.get_batch(number)
+        columns: dict[str, list[Any]] = batch.to_pydict()
+    return ShardTask(
+        bucket=columns["bucket"][0],
+        number=columns["number"][0],
+        members=list(zip(columns["unit"], columns["row"], strict=True)),
+    )

@@ -1,0 +1,1 @@
+"""Buckets, plan, shards and what reads them."""

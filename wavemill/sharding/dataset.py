@@ -1,0 +1,94 @@
+"""A prepared dataset's `dataset.json`: what it holds, and how it is read."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wavemill import storage
+from wavemill.errors import DatasetError
+
+FORMAT = "wavemill"
+FORMAT_VERSION = 1
+NAME = "dataset.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A dataset folder whose job ended well."""
+
+    url: str
+    content: dict[str, Any]
+    """What `dataset.json` holds."""
+
+    @classmethod
+    def open(cls, url: str) -> "Dataset":
+        """Read a folder's `dataset.json`.
+
+        Raises:
+            DatasetError: there is none, or not one that this version reads.
+
+        """
+        place = storage.join(url, NAME)
+        try:
+            content = json.loads(storage.read_bytes(place))
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{url} is not a dataset: it has no {NAME}. It is written last, so the job that"
+                " made this folder has not ended; run the same `wavemill prepare` again"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"cannot read {place}: {error}") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise DatasetError(f"{place} does not describe a wavemill dataset")
+        if content.get("format_version") != FORMAT_VERSION:
+            raise DatasetError(
+                f"{place} has format version {content.get('format_version')}, this wavemill reads"
+                f" {FORMAT_VERSION}: install the wavemill that wrote it ({content.get('wavemill')})"
+            )
+        return cls(url=url, content=content)
+
+    def inspect(self) -> dict[str, Any]:
+        """Return what `wavemill inspect --json` prints."""
+        return {
+            "samples": self.content["totals"]["samples"],
+            "hours": self.content["totals"]["hours"],
+            "buckets": self.content["buckets"],
+            "tokenizers": {
+                name: {key: value for key, value in facts.items() if key in _INSPECTED}
+                for name, facts in self.content["tokenizers"].items()
+            },
+            "padding": self.content["padding"],
+            "rejected": self.content["rejected"],
+            "duplicates": self.content["totals"]["duplicates"],
+        }
+
+
+_INSPECTED = {
+    "num_codebooks", "codebook_size", "frame_rate", "sample_rate", "tokens", "used", "perplexity",
+    "perplexity_by_codebook",
+}  # fmt: skip
+
+
+def usage(counts: npt.NDArray[np.int64]) -> dict[str, Any]:
+    """Say how evenly ids are used.
+
+    Args:
+        counts: how often each id of each codebook occurs, [Q, K].
+
+    Returns:
+        `used`: different (codebook, id) pairs that occur, of Q * K; `perplexity_by_codebook`: the
+        exponential of each codebook's entropy, 1 to K; `perplexity`: their mean.
+
+    """
+    totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares = counts / totals
+    logs = np.log(np.where(counts > 0, shares, 1.0))
+    perplexities = np.exp(-(shares * logs).sum(axis=1))
+    return {
+        "used": int((counts > 0).sum()),
+        "perplexity": round(float(perplexities.mean()), 3),
+        "perplexity_by_codebook": [round(float(value), 3) for value in perplexities],
+    }

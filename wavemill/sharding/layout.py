@@ -1,0 +1,137 @@
+"""Names and JSON of the shard layout that webdataset, lhotse and NeMo all read.
+
+    audio_000000.tar                        K.flac, then K.json (a lhotse Recording), for each key
+    audio_000000.tar.idx                    where each sample begins
+    <stream>_000000.tar (+ .idx)            K.npy [T, Q], then K.json (a lhotse TemporalArray)
+    cuts.000000.jsonl                       lhotse cuts
+    sharded_manifests/manifest_000000.json  NeMo rows
+
+Readers match these names by pattern, take exactly two members a key from each tar, and want all
+tars of a shard to hold the same keys in the same order.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wavemill.records import to_json
+from wavemill.tokenizers.base import TokenizerFacts
+
+CUT_FIELDS = {
+    "id", "start", "duration", "channel", "supervisions", "features", "recording", "custom", "type",
+}  # fmt: skip
+NEMO_FIELDS = {
+    "audio_filepath", "duration", "text", "shard_id", "lang", "speaker", "offset",
+}  # fmt: skip
+ORIGIN = "origin"
+"""The custom field that says where a sample was cut from."""
+
+Row = Mapping[str, Any]
+"""A row of `SEGMENT_SCHEMA` without its audio; `custom` parsed."""
+
+
+def tar_name(stream: str, shard: int) -> str:
+    """Name a tar: of audio (`stream="audio"`) or of a token stream."""
+    return f"{stream}_{shard:06d}.tar"
+
+
+def cuts_name(shard: int) -> str:
+    """Name a shard's lhotse cuts."""
+    return f"cuts.{shard:06d}.jsonl"
+
+
+def manifest_name(shard: int) -> str:
+    """Name a shard's NeMo manifest."""
+    return f"sharded_manifests/manifest_{shard:06d}.json"
+
+
+def recording_json(row: Row) -> dict[str, Any]:
+    """Describe a sample's audio as a lhotse Recording whose bytes lie in a tar."""
+    channels = list(range(row["num_channels"]))
+    return {
+        "id": row["id"],
+        "sources": [{"type": "shar", "channels": channels, "source": ""}],
+        "sampling_rate": row["sample_rate"],
+        "num_samples": row["num_samples"],
+        "duration": row["num_samples"] / row["sample_rate"],
+        "channel_ids": channels,
+    }
+
+
+def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
+    """Describe a sample as a lhotse cut over its whole recording."""
+    duration = row["num_samples"] / row["sample_rate"]
+    mono = row["num_channels"] == 1
+    channel = 0 if mono else list(range(row["num_channels"]))
+    custom = _renamed(row["custom"], {*CUT_FIELDS, *streams, ORIGIN})
+    custom[ORIGIN] = {"recording": row["recording_id"], "start": row["start_seconds"]}
+    return {
+        "id": row["id"],
+        "start": 0.0,
+        "duration": duration,
+        "channel": channel,
+        "supervisions": _supervisions(row, duration, channel),
+        "recording": recording_json(row),
+        "custom": custom,
+        "type": "MonoCut" if mono else "MultiCut",
+    }
+
+
+def _supervisions(row: Row, duration: float, channel: Any) -> list[dict[str, Any]]:
+    said = {name: row[name] for name in ("text", "language", "speaker") if row[name] is not None}
+    if not said:
+        return []
+    whole = {"id": row["id"], "recording_id": row["id"], "start": 0.0, "duration": duration}
+    return [{**whole, "channel": channel, **said}]
+
+
+def nemo_json(row: Row, shard: int) -> dict[str, Any]:
+    """Describe a sample as a row of a NeMo manifest for tarred audio."""
+    fixed = {
+        "audio_filepath": f"{row['id']}.{row['extension']}",
+        "duration": row["num_samples"] / row["sample_rate"],
+        "text": row["text"] or "",
+        "shard_id": shard,
+    }
+    if row["language"] is not None:
+        fixed["lang"] = row["language"]
+    if row["speaker"] is not None:
+        fixed["speaker"] = row["speaker"]
+    return {**fixed, **_renamed(row["custom"], NEMO_FIELDS)}
+
+
+def _renamed(custom: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
+    """Keep custom fields from covering the layout's own; NAME becomes input_NAME."""
+    return {f"input_{name}" if name in taken else name: value for name, value in custom.items()}
+
+
+def array_json(row: Row, facts: TokenizerFacts, num_tokens: int) -> dict[str, Any]:
+    """Describe a token array as a lhotse TemporalArray whose bytes lie in a tar."""
+    duration = row["num_samples"] / row["sample_rate"]
+    return {
+        "array": {
+            "storage_type": "shar",
+            "storage_path": "",
+            "storage_key": "",
+            "shape": [num_tokens, facts.num_codebooks],
+        },
+        "temporal_dim": 0,
+        "frame_shift": frame_shift(facts.frame_rate, num_tokens, duration),
+        "start": 0.0,
+    }
+
+
+def frame_shift(frame_rate: float | None, num_tokens: int, duration: float) -> float:
+    """Return seconds a token such that lhotse loads all of them.
+
+    lhotse reads `round(duration / frame_shift)` tokens of a cut. That is all of them at the nominal
+    rate, but for clips so short that a tokenizer had to fill them up.
+    """
+    if frame_rate is not None and math.floor(duration * frame_rate + 0.5) >= num_tokens:
+        return 1 / frame_rate
+    return duration / num_tokens
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """Write a JSON object as a line."""
+    return to_json(value).encode() + b"\n"

@@ -1,0 +1,164 @@
+"""The spool: one Arrow file a unit and stage, whole or absent.
+
+A *unit* is a stable group of recordings. Its name is a digest of its rows, and a stage's folder is
+named by a digest of the stage's settings and of what it reads. So a file that is there is done,
+whoever wrote it and when; nothing else has to be remembered to resume a job.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.ipc
+
+from wavemill import storage
+from wavemill.digest import digest
+from wavemill.errors import JobError
+from wavemill.records import Recording, recording_row, to_json
+
+BATCH_ROWS = 64
+BATCH_BYTES = 16 << 20
+
+MIN_UNIT = 8
+MAX_UNIT = 128
+UNIT_ODDS = 32
+"""A unit closes at one recording in so many, by the digest of its id; big ones close it sooner."""
+
+
+def unit_url(spool: str, stage: str, unit: str) -> str:
+    """Return the place of a unit's file."""
+    return storage.join(spool, stage, f"{unit}.arrow")
+
+
+def group_units(
+    recordings: Iterable[Recording], max_bytes: int
+) -> Iterator[tuple[str, list[Recording]]]:
+    """Cut a stream of recordings into units; yield each with its name.
+
+    Where a unit ends is decided by the ids around that place alone, so that a recording put in or
+    taken out changes the unit it lies in and leaves the others as they are. Recordings of one
+    file stay together: their audio is decoded once.
+    """
+    unit: list[Recording] = []
+    size = 0
+    closing = False
+    for recording in recordings:
+        if unit and closing and (recording.url != unit[-1].url or recording.member):
+            yield _unit_name(unit), unit
+            unit, size, closing = [], 0, False
+        unit.append(recording)
+        num_bytes = _num_bytes(recording)
+        size += num_bytes
+        dice = int(digest(recording.id), 16)
+        # Where `max_bytes` alone closed units, one recording more would move all that follow.
+        marked = dice % UNIT_ODDS == 0 or dice * max_bytes < 2**64 * num_bytes
+        enough = len(unit) >= MIN_UNIT or 4 * size >= max_bytes
+        closing = (marked and enough) or len(unit) >= MAX_UNIT or size >= max_bytes
+    if unit:
+        yield _unit_name(unit), unit
+
+
+def _num_bytes(recording: Recording) -> int:
+    if recording.num_bytes is not None:
+        return recording.num_bytes
+    size = recording.version.split(":", 1)[0]
+    return int(size) if size.isdigit() else 0
+
+
+def _unit_name(unit: list[Recording]) -> str:
+    return digest("\n".join(to_json(recording_row(recording)) for recording in unit), size=12)
+
+
+class UnitWriter:
+    """Writes rows into a unit's file, a record batch at a time."""
+
+    def __init__(self, writer: Any, schema: pa.Schema) -> None:
+        """Write to an open `pyarrow.ipc.RecordBatchFileWriter`."""
+        self._writer = writer
+        self._schema = schema
+        self._rows: list[Mapping[str, Any]] = []
+        self._bytes = 0
+
+    def add(self, row: Mapping[str, Any], num_bytes: int = 0) -> None:
+        """Add a row that holds about `num_bytes` of data; absent fields are null."""
+        self._rows.append(row)
+        self._bytes += num_bytes
+        if len(self._rows) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        if self._rows:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._rows, self._bytes = [], 0
+
+
+@contextlib.contextmanager
+def write_unit(url: str, schema: pa.Schema) -> Iterator[UnitWriter]:
+    """Open a unit's file for writing; it appears whole when the block ends, or not at all."""
+    with (
+        storage.write_atomically(url) as file,
+        pa.ipc.new_file(file, schema) as arrow,
+    ):
+        writer = UnitWriter(arrow, schema)
+        yield writer
+        writer.flush()
+
+
+class UnitReader:
+    """Reads a unit's file: memory-mapped on a local disk, ranged on an object store."""
+
+    def __init__(self, url: str) -> None:
+        """Open the file.
+
+        Raises:
+            JobError: it is not there or not an Arrow file.
+
+        """
+        try:
+            if storage.is_local(url):
+                source: Any = pa.memory_map(storage.local_path(url))
+            else:
+                source = pa.PythonFile(storage.open_read(url), mode="r")
+            self._file = pa.ipc.open_file(source)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise JobError(
+                f"cannot read {url} of the spool: {error}; remove it and run the job again"
+            ) from error
+        self._batches = [self._file.get_batch(i) for i in range(self._file.num_record_batches)]
+        counts = [batch.num_rows for batch in self._batches]
+        self._starts = np.cumsum([0, *counts])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def column(self, name: str) -> list[Any]:
+        """Return a whole column as Python values."""
+        return [value for batch in self._batches for value in batch.column(name).to_pylist()]
+
+    def numbers(self, name: str) -> npt.NDArray[Any]:
+        """Return a whole column of numbers without nulls."""
+        arrays = [batch.column(name).to_numpy() for batch in self._batches]
+        return np.concatenate(arrays) if arrays else np.zeros(0)
+
+    def row(self, index: int, names: Iterable[str]) -> dict[str, Any]:
+        """Return some fields of one row."""
+        batch, at = self._locate(index)
+        return {name: batch.column(name)[at].as_py() for name in names}
+
+    def buffer(self, name: str, index: int) -> memoryview:
+        """Return one binary field without copying it."""
+        batch, at = self._locate(index)
+        return memoryview(batch.column(name)[at].as_buffer())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield whole rows, a batch in memory at a time."""
+        for batch in self._batches:
+            yield from batch.to_pylist()
+
+    def _locate(self, index: int) -> tuple[Any, int]:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._batches[which], index - int(self._starts[which])

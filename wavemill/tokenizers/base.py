@@ -1,0 +1,74 @@
+"""The tokenizer contract: facts, `encode`, and for some `decode`.
+
+A tokenizer is deterministic and batch-invariant: a clip's tokens do not depend on what it was
+batched with, on the order, or on the process. Where padding cannot be made exact, encode clips one
+by one or in equal lengths. Instances are not thread-safe; each worker builds its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from wavemill.digest import digest
+
+Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""Token ids, [T, Q]: T steps of time, Q codebooks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerFacts:
+    """What a reader has to know of a token stream."""
+
+    name: str
+    """The stream's name: of its tars, of its lhotse field. A Python identifier."""
+    kind: str
+    """The tokenizer's name in the table."""
+    sample_rate: int
+    """Of the audio it takes, in Hz."""
+    frame_rate: float | None
+    """Steps of time a second; None for streams on an irregular clock."""
+    num_codebooks: int
+    codebook_size: int
+    weights_digest: str
+    """Changes when the tokens can: of the weights and of every setting."""
+
+    def __post_init__(self) -> None:
+        """Check what the shard layout relies on."""
+        if not self.name.isidentifier():
+            raise ValueError(f"tokenizer name {self.name!r} is not an identifier: use a-z, 0-9, _")
+        if self.codebook_size > 65536:
+            raise ValueError(
+                f"{self.name}: a codebook of {self.codebook_size} ids does not fit uint16"
+            )
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned type that holds every id: uint8 or uint16."""
+        return np.dtype(np.uint8 if self.codebook_size <= 256 else np.uint16)
+
+    @property
+    def digest(self) -> str:
+        """Digest all facts."""
+        return digest(asdict(self))
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """Turns audio into token ids."""
+
+    facts: TokenizerFacts
+
+    def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
+        """Encode clips.
+
+        Args:
+            batch: mono clips, each [N] float32 in [-1, 1] at `facts.sample_rate`; N >= 1.
+
+        Returns:
+            An array [T, Q] of `facts.dtype` for each clip, in order; T >= 1.
+
+        """
+        ...
