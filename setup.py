@@ -24,7 +24,7 @@ CORE = [
     "silero-vad>=6.2.3",
     "soundfile>=0.13",
     "soxr>=0.5",
-    # A newer torch breaks torchaudio: https://pypi.org/project/torchaudio/2.11.0/ is its last.
+    # A newer torch breaks `import torchaudio`.
     "torch>=2.9,<2.12",
     "torchaudio>=2.9,<2.12",
 ]
@@ -43,7 +43,7 @@ TEST = [
 setup(
     name="wavemill",
     version=VERSION[1],
-    description="Segment, tokenize and shard large audio corpora; train and run models on the shards.",
+    description="Segment, tokenize and shard large audio corpora for training",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

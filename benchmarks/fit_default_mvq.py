@@ -7,7 +7,8 @@
 It draws equally many frames of each corpus but `long`, which it only measures (it is the English
 prompts again, with pauses and noise). Of the effects it takes those whose notice says CC0. A third
 of the clips come louder or softer and a third in noise, so that there are entries for such audio
-too. The same corpora give the same file. About ten minutes on one core.
+too. The same corpora give the same file on the same kind of processor. About ten minutes on one
+core.
 """
 
 import argparse

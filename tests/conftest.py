@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# First imports and busy machines take longer than hypothesis lets an example take.
+settings.register_profile("wavemill", deadline=None)
+settings.load_profile("wavemill")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SPEECH = EXAMPLES / "speech"

@@ -112,17 +112,17 @@ def test_beam_options_pass_and_unknown_ones_do_not(tmp_path: Path) -> None:
 
 def test_plan_lists_every_id_once_and_keeps_its_budget(tmp_path: Path) -> None:
     lengths, batches = tmp_path / "lengths.jsonl", tmp_path / "batches.jsonl"
+    durations = {f"u{i}": 0.5 + (i * 37 % 300) / 10 for i in range(500)}
     rows = [
-        {"id": f"u{i}", "duration": 0.5 + (i * 37 % 300) / 10, "tokens": 1 + i * 53 % 200}
-        for i in range(500)
+        {"id": name, "duration": duration, "tokens": 1 + number * 53 % 200}
+        for number, (name, duration) in enumerate(durations.items())
     ]
     lengths.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = wavemill("plan", lengths, "--batch-seconds", 120, "--batches", batches, "--json")
     assert done.code == 0, done.err
     planned = [json.loads(line) for line in batches.read_text().splitlines()]
     assert len(planned) == done.json["batches"]
-    assert sorted(name for batch in planned for name in batch) == sorted(r["id"] for r in rows)
-    durations = {row["id"]: row["duration"] for row in rows}
+    assert sorted(name for batch in planned for name in batch) == sorted(durations)
     padded = [max(durations[name] for name in batch) * len(batch) for batch in planned]
     assert max(padded) <= 120
     assert done.json["padding_input"] == pytest.approx(

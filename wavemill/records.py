@@ -47,13 +47,13 @@ def safe_key(name: str) -> str:
     cleaned = _UNSAFE.sub("_", name).strip("_")[:MAX_KEY]
     if cleaned == name and name and not _NEMO_SUFFIX.search(name):
         return name
-    return f"{cleaned[: MAX_KEY - 17]}-{digest(name)}".lstrip("-")
+    return f"{cleaned[: MAX_KEY - 17]}-{digest(name)}".lstrip("_-")
 
 
 def path_id(relative_path: str) -> str:
     """Make the id of a file that has none: its stem, to be readable, and a digest of its path."""
     stem = _UNSAFE.sub("_", relative_path.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("_")
-    return f"{stem[:40]}-{digest(relative_path)}".lstrip("-")
+    return f"{stem[:40]}-{digest(relative_path)}".lstrip("_-")
 
 
 @dataclass(frozen=True, kw_only=True)

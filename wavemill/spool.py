@@ -24,6 +24,8 @@ BATCH_BYTES = 16 << 20
 
 MIN_UNIT = 8
 MAX_UNIT = 128
+MAX_ROWS_OF_A_FILE = 1024
+"""Rows of one file stay together up to here; more would be held in memory at once."""
 UNIT_ODDS = 32
 """A unit closes at one recording in so many, by the digest of its id; big ones close it sooner."""
 
@@ -40,13 +42,14 @@ def group_units(
 
     Where a unit ends is decided by the ids around that place alone, so that a recording put in or
     taken out changes the unit it lies in and leaves the others as they are. Recordings of one
-    file stay together: their audio is decoded once.
+    file stay together, up to a number: their audio is decoded once.
     """
     unit: list[Recording] = []
     size = 0
     closing = False
     for recording in recordings:
-        if unit and closing and (recording.url != unit[-1].url or recording.member):
+        apart = unit and (recording.url != unit[-1].url or recording.member)
+        if (closing and apart) or len(unit) >= MAX_ROWS_OF_A_FILE:
             yield _unit_name(unit), unit
             unit, size, closing = [], 0, False
         unit.append(recording)

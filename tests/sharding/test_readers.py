@@ -48,9 +48,7 @@ def webdataset_samples(paths: list[str]) -> Iterator[dict[str, Any]]:
 
 def sources() -> dict[str, Path]:
     rows = read_jsonl(UTTERANCES)
-    return {
-        path_id(row["audio_filepath"]): SPEECH / row["audio_filepath"] for row in rows
-    }
+    return {path_id(row["audio_filepath"]): SPEECH / row["audio_filepath"] for row in rows}
 
 
 def test_lhotse_reads_every_sample_with_the_source_s_audio_and_text(prepared: Path) -> None:

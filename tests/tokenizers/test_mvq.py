@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,15 @@ from wavemill.tokenizers.quantizer import DirectSumQuantizer
 
 SPEECH = Path(__file__).parents[2] / "examples/speech/audio"
 Clip = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    # Many small operations: more threads than free cores would only wait for each other.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +90,16 @@ def test_a_clip_has_the_same_codes_alone_in_a_batch_and_in_another_order(
 
 def test_another_process_gives_the_same_codes_and_facts(tokenizer: MvqTokenizer) -> None:
     program = (
-        "import numpy as np; from wavemill.digest import digest;"
-        "from wavemill.tokenizers.mvq import *; made = MvqTokenizer(MvqConfig());"
-        "clip = np.random.default_rng(7).standard_normal(30000).astype(np.float32) / 10;"
-        "print(digest(made.encode([clip])[0].tobytes()), made.facts.digest)"
+        "import numpy as np; from wavemill.tokenizers.mvq import *;"
+        "made = MvqTokenizer(MvqConfig());"
+        "clip = (0.1 * np.random.default_rng(7).standard_normal(30000)).astype(np.float32);"
+        "print(made.encode([clip])[0].tolist(), made.facts.digest)"
     )
-    first, second = (
-        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-        for _ in range(2)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
-    assert first.stdout == second.stdout
-    assert first.stdout.split()[1] == tokenizer.facts.digest
+    (codes,) = tokenizer.encode([noise(30_000, 7)])
+    assert done.stdout.strip() == f"{codes.tolist()} {tokenizer.facts.digest}"
 
 
 @pytest.mark.parametrize("refinements", [0, 1, 5])
@@ -100,8 +109,8 @@ def test_codes_of_speech_equal_those_of_the_published_package(
     tokenizer = MvqTokenizer(MvqConfig(refinements=refinements))
     reference = Quantizer(80, 256, 4)
     reference.load_state_dict(tokenizer.model.quantizer.state_dict())
-    features = np.concatenate([log_mel(clip) for clip in speech])[:2500]
-    assert len(features) >= 2000
+    features = np.concatenate([log_mel(clip) for clip in speech])[:2000]
+    assert len(features) == 2000
     codes = tokenizer.model.encode(features, refinements)
     x = (torch.from_numpy(features) - tokenizer.model.mean) / tokenizer.model.std
     with torch.no_grad():

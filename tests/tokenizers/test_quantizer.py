@@ -1,5 +1,6 @@
 """The quantizer gives the ids of the published package, with its state dicts, and its errors."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,15 @@ from wavemill.errors import UsageError
 from wavemill.tokenizers import refinement
 from wavemill.tokenizers.quantizer import DirectSumQuantizer, digest_tensors
 from wavemill.tokenizers.quantizer_files import FeatureQuantizer, load_quantizer
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    # Many small operations: more threads than free cores would only wait for each other.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def published(dim: int, codebooks: int, size: int = 256, seed: int = 0) -> Quantizer:
@@ -37,40 +47,51 @@ def frames(count: int, dim: int, seed: int = 1) -> Tensor:
 
 
 @pytest.mark.parametrize("refinements", [0, 1, 5])
-@pytest.mark.parametrize(("dim", "codebooks", "count"), [(80, 4, 2000), (80, 8, 2000)])
+@pytest.mark.parametrize(
+    ("dim", "codebooks", "count"),
+    [
+        (80, 4, 1000),
+        (80, 8, 300),
+        (256, 16, 60),
+        (512, 8, 60),
+        pytest.param(80, 4, 10_000, marks=pytest.mark.slow),
+        pytest.param(80, 8, 5000, marks=pytest.mark.slow),
+        pytest.param(256, 16, 2000, marks=pytest.mark.slow),
+        pytest.param(512, 8, 2000, marks=pytest.mark.slow),
+    ],
+)
 def test_ids_equal_the_published_ones(
     dim: int, codebooks: int, count: int, refinements: int
 ) -> None:
     reference = published(dim, codebooks)
     ours = DirectSumQuantizer.from_state(reference.state_dict())
     x = frames(count, dim)
-    assert torch.equal(ours.encode(x, refinements), published_ids(reference, x, refinements))
+    ids, theirs = ours.encode(x, refinements), published_ids(reference, x, refinements)
+    if count < 1000:
+        assert torch.equal(ids, published_ids(reference.double(), x.double(), refinements))
+    # With wide frames here and there (one in a thousand) two candidates fit equally well to
+    # float32's seven digits. Then the rounding of the published sums decides: they differ from the
+    # same computed in doubles, which ours equal.
+    differ = (ids != theirs).any(dim=1)
+    assert int(differ.sum()) <= (0 if dim == 80 else 1 + 0.003 * count)
+    mine, others = (
+        (reference.float().decode(part) - x).square().sum(dim=1) for part in (ids, theirs)
+    )
+    torch.testing.assert_close(mine, others, rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize(
-    ("dim", "codebooks", "count"),
-    [
-        (256, 16, 100),
-        (512, 8, 100),
-        pytest.param(256, 16, 2000, marks=pytest.mark.slow),
-        pytest.param(512, 8, 2000, marks=pytest.mark.slow),
-    ],
-)
-def test_ids_of_wide_frames_equal_the_published_ones_computed_in_doubles(
-    dim: int, codebooks: int, count: int
-) -> None:
-    # With random centres here and there two candidates fit equally well to float32's seven digits
-    # (one frame in a thousand). Then the rounding of the published sums decides, so that they
-    # differ from the same computed in doubles; ours, with shorter sums, do not.
-    reference = published(dim, codebooks)
-    ours = DirectSumQuantizer.from_state(reference.state_dict())
-    x = frames(count, dim)
-    ids, single = ours.encode(x, 5), published_ids(reference, x, 5)
-    assert torch.equal(ids, published_ids(reference.double(), x.double(), 5))
-    differ = (ids != single).any(dim=1)
-    assert int(differ.sum()) <= 1 + 0.005 * count
-    mine, theirs = ((reference.decode(part) - x).square().sum(dim=1) for part in (ids, single))
-    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=0)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ids_do_not_depend_on_threads_or_on_the_frames_beside_them(threads: int) -> None:
+    quantizer = DirectSumQuantizer(80, 4, 256, torch.Generator().manual_seed(0))
+    x = frames(600, 80)
+    expected = quantizer.encode(x)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        parts = [quantizer.encode(part) for part in x.split([1, 2, 96, 501])]
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(torch.cat(parts), expected)
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])

@@ -60,6 +60,33 @@ def _check_riff(_: BinaryIO, head: bytes, size: int) -> None:
         raise _truncated(stated, size)
 
 
+def _check_riff_64(_: BinaryIO, head: bytes, size: int) -> None:
+    """RF64 states its size in its first chunk, W64 after a GUID of 16 bytes."""
+    is_w64 = head[:4] == b"riff"
+    stated = struct.unpack("<Q", head[16:24] if is_w64 else head[20:28])[0] + (0 if is_w64 else 8)
+    if stated > size + 1:
+        raise _truncated(stated, size)
+
+
+def _check_au(_: BinaryIO, head: bytes, size: int) -> None:
+    start, length = struct.unpack(">II", head[4:12])
+    if length < STREAMED and start + length > size:
+        raise _truncated(start + length, size)
+
+
+def _check_caf(file: BinaryIO, _: bytes, size: int) -> None:
+    """Walk the chunks; a data chunk may have the length -1, which means to the end."""
+    position = 8
+    while position + 12 <= size:
+        file.seek(position)
+        length = struct.unpack(">4sq", file.read(12))[1]
+        if length < 0:
+            return
+        position += 12 + length
+    if position > size:
+        raise _truncated(position, size)
+
+
 def _check_ogg(file: BinaryIO, _: bytes, size: int) -> None:
     """Require the last page to be whole and to bear the end-of-stream flag."""
     start = max(0, size - TAIL_BYTES)
@@ -137,6 +164,10 @@ def _check_mp3(file: BinaryIO, head: bytes, size: int) -> None:
 _CHECKS: tuple[tuple[bytes, int, Callable[[BinaryIO, bytes, int], None]], ...] = (
     (b"RIFF", 0, _check_riff),
     (b"FORM", 0, _check_riff),
+    (b"RF64", 0, _check_riff_64),
+    (b"riff", 0, _check_riff_64),
+    (b".snd", 0, _check_au),
+    (b"caff", 0, _check_caf),
     (b"OggS", 0, _check_ogg),
     (b"ftyp", 4, _check_mp4),
 )

@@ -143,7 +143,7 @@ def _open_ffmpeg(
         if not container.streams.audio:
             raise RejectedError(UNDECODABLE, f"no audio stream in this {container.format.name}")
         if container.streams.audio[0].codec_context is None:
-            raise RejectedError(UNDECODABLE, f"a codec in {container.format.name} unknown to FFmpeg")
+            raise RejectedError(UNDECODABLE, f"a {container.format.name} with an unknown codec")
         return FfmpegStream(container)
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
         words = f"libsndfile: {_libsndfile_words(first_error)}; FFmpeg: {error}"

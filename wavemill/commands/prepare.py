@@ -88,7 +88,6 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
 
     A job that was stopped goes on where it stood: give the same command again.
     """
-    from wavemill.pipelines import prepare as jobs
     from wavemill.pipelines.engine import Engine, split_beam_options
     from wavemill.pipelines.progress import Reporter
 
@@ -102,12 +101,17 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
         raise UsageError(f"no such option: {unknown[0]}; `wavemill prepare --help` lists them")
     settings = _settings({**options, "inputs": given})
     engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
-    job = jobs.make_job(settings, engine, Reporter(quiet=options["quiet"]))
+
+    from wavemill.pipelines.job import make_job
+    from wavemill.pipelines.prepare import dry_run  # loads Beam: after what can be wrong
+    from wavemill.pipelines.prepare import prepare as run
+
+    job = make_job(settings, engine, Reporter(quiet=options["quiet"]))
     if options["dry_run"]:
-        plan = jobs.dry_run(job)
+        plan = dry_run(job)
         emit(plan, _dry_lines(plan), json_=json_)
         return
-    summary = jobs.prepare(job, clean=options["clean"])
+    summary = run(job, clean=options["clean"])
     emit(summary, _lines(summary), json_=json_)
 
 

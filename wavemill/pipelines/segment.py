@@ -1,24 +1,20 @@
 """Cut recordings into segments: one pass over a file, however many spans are cut from it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
-from wavemill.audio import AudioInfo, AudioStream, encode_flac, open_audio, resample, to_mono
-from wavemill.audio.decode import Block
+from wavemill.audio import open_audio
 from wavemill.digest import digest
 from wavemill.errors import RejectedError
+from wavemill.pipelines.cut import TOLERANCE_SECONDS, AudioForm, Cut, cut_file
 from wavemill.pipelines.segmenters.base import Segmenter
 from wavemill.records import (
-    INVALID_ROW,
     NO_SEGMENTS,
     OFFSET_PAST_END,
     SHORTER_THAN_STATED,
-    UNSUPPORTED,
     Recording,
     Reject,
     Segment,
@@ -27,69 +23,6 @@ from wavemill.records import (
 )
 
 STAGE = "segment"
-TOLERANCE_SECONDS = 0.1
-"""Manifests round: a window may end this far past the end, a file be this much shorter."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AudioForm:
-    """What the stored audio is turned into; by default it stays as the source has it."""
-
-    sample_rate: int | None = None
-    mono: bool = False
-
-
-@dataclass(kw_only=True)
-class _Cut:
-    """A span on its way through a file: its parts gather until it is whole, then are encoded."""
-
-    recording: Recording
-    index: int
-    span: Span
-    start: int
-    end: float
-    """In samples; infinite for "to the end"."""
-    slack: int = 0
-    """Samples kept beyond `end`, for a rounded duration that may mean the whole file."""
-    parts: list[Block] = field(default_factory=list)
-    audio: bytes = b""
-    num_samples: int = 0
-    num_channels: int = 0
-    error: RejectedError | None = None
-
-    def take(self, block: Block, position: int) -> None:
-        low = max(0, self.start - position)
-        high = min(len(block), self.end + self.slack - position)
-        if high > low:
-            self.parts.append(block[low : int(high)])
-
-    def finish(self, total: int, info: AudioInfo, form: AudioForm) -> None:
-        """Encode; `total` is how many samples of the file have gone by."""
-        try:
-            audio = self._samples(total)
-            rate = form.sample_rate or info.sample_rate
-            audio = resample(
-                to_mono(audio)[:, None] if form.mono else audio, info.sample_rate, rate
-            )
-            self.num_samples, self.num_channels = audio.shape
-            self.audio = encode_flac(audio, rate, info.bit_depth)
-        except RejectedError as error:
-            self.error = error
-        self.parts.clear()
-
-    def _samples(self, total: int) -> Block:
-        if not self.parts:
-            raise RejectedError(INVALID_ROW, "the row's window holds no sample: it is too short")
-        audio = np.concatenate(self.parts)
-        if self.slack and total > self.end + self.slack:
-            audio = audio[: int(self.end) - self.start]
-        channel = self.recording.channel
-        if channel is None:
-            return audio
-        if channel >= audio.shape[1]:
-            words = f"the row wants channel {channel}, the file has {audio.shape[1]}"
-            raise RejectedError(UNSUPPORTED, words)
-        return audio[:, [channel]]
 
 
 def segment_unit(
@@ -117,7 +50,7 @@ def _segment_file(
     try:
         if chosen:
             with opened() as stream:
-                total, cuts = _cut(stream, chosen, form)
+                total, cuts = cut_file(stream, chosen, form)
     except RejectedError as error:
         for recording, _ in chosen:
             yield _reject(recording, error)
@@ -125,48 +58,6 @@ def _segment_file(
     for number, (recording, spans) in enumerate(chosen):
         judge = _Judge(recording, total / stream.info.sample_rate, segmenter)
         yield from judge.results(cuts[number], spans, form.sample_rate or stream.info.sample_rate)
-
-
-def _cut(
-    stream: AudioStream, chosen: Sequence[tuple[Recording, Iterable[Span]]], form: AudioForm
-) -> tuple[int, list[list[_Cut]]]:
-    """Walk a file once; return its length in samples and the cuts of each recording.
-
-    A cut is encoded as soon as it is whole: only the spans under way are in memory as samples.
-    """
-    info = stream.info
-    waiting = [_as_cuts(recording, spans, info.sample_rate) for recording, spans in chosen]
-    following = [next(cuts, None) for cuts in waiting]
-    begun: list[list[_Cut]] = [[] for _ in chosen]
-    under_way: list[_Cut] = []
-    position = 0
-    for block in stream.blocks():
-        end = position + len(block)
-        for number, cuts in enumerate(waiting):
-            while (cut := following[number]) is not None and cut.start < end:
-                begun[number].append(cut)
-                under_way.append(cut)
-                following[number] = next(cuts, None)
-        for cut in under_way:
-            cut.take(block, position)
-            if cut.end + cut.slack < end:
-                cut.finish(end, info, form)
-        under_way = [cut for cut in under_way if cut.end + cut.slack >= end]
-        position = end
-    for cut in under_way:
-        cut.finish(position, info, form)
-    return position, begun
-
-
-def _as_cuts(recording: Recording, spans: Iterable[Span], sample_rate: int) -> Iterator[_Cut]:
-    for index, span in enumerate(spans):
-        start = round(span.start_seconds * sample_rate)
-        end, slack = float("inf"), 0
-        if span.duration_seconds is not None:
-            end = round((span.start_seconds + span.duration_seconds) * sample_rate)
-            rounded = span is recording.window and not recording.explicit_window
-            slack = round(TOLERANCE_SECONDS * sample_rate) if rounded else 0
-        yield _Cut(recording=recording, index=index, span=span, start=start, end=end, slack=slack)
 
 
 @dataclass(frozen=True)
@@ -178,7 +69,7 @@ class _Judge:
     segmenter: Segmenter
 
     def results(
-        self, cuts: Sequence[_Cut], spans: Iterable[Span], sample_rate: int
+        self, cuts: Sequence[Cut], spans: Iterable[Span], sample_rate: int
     ) -> Iterator[Segment | Reject]:
         """Turn cuts into segments, and what could not be cut into rejects."""
         stated = self.segmenter.stated
@@ -191,18 +82,18 @@ class _Judge:
         past = self._past_the_end(spans) if stated else {}
         yield from past.values()
         for cut in cuts:
-            if cut.index in past:
-                continue
+            if cut.index in past or (cut.is_empty and not stated):
+                continue  # what remains of a window after its last whole piece may be no sample
             if cut.error:
                 yield replace(_reject(self.recording, cut.error), id=self._id(cut.span, cut.index))
                 continue
             span = cut.span
             if not stated and len(cuts) == 1:  # in one piece: its text still holds
-                span = replace(self.recording.window, start_seconds=span.start_seconds)
+                span = self.recording.window
             yield Segment(
                 id=self._id(cut.span, cut.index),
                 recording_id=self.recording.id,
-                start_seconds=span.start_seconds,
+                start_seconds=cut.start_seconds,
                 num_samples=cut.num_samples,
                 sample_rate=sample_rate,
                 num_channels=cut.num_channels,
@@ -237,7 +128,7 @@ class _Judge:
         return past
 
 
-def _check_found(segmenter: Segmenter, cuts: Sequence[_Cut], total_seconds: float) -> None:
+def _check_found(segmenter: Segmenter, cuts: Sequence[Cut], total_seconds: float) -> None:
     if not segmenter.stated and not cuts:
         raise RejectedError(NO_SEGMENTS, f"nothing to cut in {total_seconds:.2f} s")
 

@@ -40,12 +40,7 @@ class PrepareSettings:
         """Check the ranges."""
         if not self.inputs:
             raise UsageError("no INPUT: name a file, a folder, a glob or a manifest")
-        for name in self.inputs:
-            if storage.is_within(self.out, name):
-                raise UsageError(
-                    f"--out {self.out} lies inside the input {name}: its own files would come in"
-                    " with the next run; give a folder outside"
-                )
+        self._check_out()
         if self.audio not in AUDIO_FORMATS:
             raise UsageError(f"--audio {self.audio}: give one of {', '.join(AUDIO_FORMATS)}")
         if self.audio == "none" and not self.tokenizers:
@@ -60,6 +55,14 @@ class PrepareSettings:
             raise UsageError(f"--sample-rate {self.sample_rate}: give 1000 to 192000 Hz")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
+
+    def _check_out(self) -> None:
+        for name in self.inputs:
+            if storage.is_within(self.out, name):
+                raise UsageError(
+                    f"--out {self.out} lies inside the input {name}: its own files would come in"
+                    " with the next run; give a folder outside"
+                )
 
     @property
     def form(self) -> AudioForm:

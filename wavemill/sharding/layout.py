@@ -23,6 +23,8 @@ CUT_FIELDS = {
 NEMO_FIELDS = {
     "audio_filepath", "duration", "text", "shard_id", "lang", "speaker", "offset",
 }  # fmt: skip
+PARSED_BY_LHOTSE = {"array", "shape", "sources", "width"}
+"""lhotse takes a custom object with such a key for a manifest of its own, and may fail at it."""
 ORIGIN = "origin"
 """The custom field that says where a sample was cut from."""
 
@@ -63,7 +65,10 @@ def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
     duration = row["num_samples"] / row["sample_rate"]
     mono = row["num_channels"] == 1
     channel = 0 if mono else list(range(row["num_channels"]))
-    custom = _renamed(row["custom"], {*CUT_FIELDS, *streams, ORIGIN})
+    custom = {
+        name: {"value": value} if _looks_like_a_manifest(value) else value
+        for name, value in _renamed(row["custom"], {*CUT_FIELDS, *streams, ORIGIN}).items()
+    }
     custom[ORIGIN] = {"recording": row["recording_id"], "start": row["start_seconds"]}
     return {
         "id": row["id"],
@@ -75,6 +80,10 @@ def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
         "custom": custom,
         "type": "MonoCut" if mono else "MultiCut",
     }
+
+
+def _looks_like_a_manifest(value: Any) -> bool:
+    return isinstance(value, dict) and not PARSED_BY_LHOTSE.isdisjoint(value)
 
 
 def _supervisions(row: Row, duration: float, channel: Any) -> list[dict[str, Any]]:

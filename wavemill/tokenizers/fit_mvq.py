@@ -23,6 +23,7 @@ from wavemill.errors import JobError, UsageError
 from wavemill.tokenizers.features import FEATURE_KIND, log_mel
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, WEIGHTS_FILE, FeatureQuantizer
+from wavemill.tokenizers.refinement import Tables, refine
 from wavemill.tokenizers.reservoir import FrameReservoir, Frames
 
 MIN_FRAMES = 2000
@@ -93,11 +94,14 @@ def relative_error(quantizer: DirectSumQuantizer, x: Tensor, refinements: int) -
 
 def _loss(quantizer: DirectSumQuantizer, x: Tensor, refinements: int) -> tuple[Tensor, float]:
     """Compute the loss of frames [B, D], and its first term, the relative error."""
-    ids = quantizer.encode(x, refinements).long()
+    logits = quantizer.logits(x)
+    tables = Tables.of(quantizer.scaled_centers())
+    with torch.no_grad():
+        ids = refine(tables, x, logits.argmax(dim=2), refinements)
     data_mean = quantizer.scaled_centers().mean(dim=1).sum(dim=0).detach()
     spread = (x - data_mean).square().sum() + 1e-20
     reconstruction = (quantizer.decode(ids) - x).square().sum() / spread
-    log_probs = quantizer.logits(x).log_softmax(dim=2)
+    log_probs = logits.log_softmax(dim=2)
     prediction = -log_probs.gather(2, ids[..., None]).mean()
     used = log_probs.exp().mean(dim=0) + 1e-20
     entropy = -(used * used.log()).sum(dim=1).mean()
@@ -189,8 +193,10 @@ def fit_mvq(frames: Frames, config: FitMvqConfig, progress: Progress | None = No
         _run_phase(quantizer, train, config, generator, 1, progress)
         quantizer.stamp()
         errors = {str(n): round(relative_error(quantizer, held_out, n), 4) for n in (0, 1, 5)}
+    settings = asdict(config)
+    del settings["max_frames"]  # the draw's, not the fit's
     report = {
-        **asdict(config),
+        **settings,
         "dim": quantizer.dim,
         "codebook_size": quantizer.codebook_size,
         "id": quantizer.id,

@@ -28,6 +28,8 @@ from wavemill.tokenizers.features import (
 from wavemill.tokenizers.quantizer import digest_tensors
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, FeatureQuantizer, load_quantizer
 
+VERSION = 1
+"""Goes up when the same audio and weights would get other tokens."""
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "mvq_logmel80_4x256.safetensors"
 
 
@@ -91,6 +93,7 @@ class MvqTokenizer:
             "weights": digest_tensors(self.model.state()),
             "refinements": config.refinements,
             "features": FEATURE_KIND,
+            "version": VERSION,
         }
         self.facts = TokenizerFacts(
             name=config.name,

@@ -18,7 +18,7 @@ from wavemill.digest import digest
 from wavemill.tokenizers.refinement import Tables, refine
 
 _SCALE_SPEED = 10.0  # the layout's scales are logarithms divided by this
-_CHUNK_FLOATS = 1 << 18  # of scores [B, N K]: a megabyte, so that they stay in cache
+_CHUNK_SCORES = 1 << 17  # of [B, N K]: a megabyte, so that they stay in cache
 
 
 LAYOUT = (
@@ -76,7 +76,7 @@ class DirectSumQuantizer(nn.Module):
         self.logits_scale = nn.Parameter(torch.zeros(()))
         self.centers_scale = nn.Parameter(torch.zeros(()))
         self.register_buffer("id_buf", torch.zeros(8, dtype=torch.uint8))
-        self._tables: tuple[tuple[int, ...], Tables] | None = None
+        self._cached: tuple[tuple[int, ...], tuple[Tensor, Tensor, Tables]] | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Self:
@@ -125,6 +125,9 @@ class DirectSumQuantizer(nn.Module):
     def encode(self, x: Tensor, refinements: int = 5) -> Tensor:
         """Quantize frames.
 
+        All sums are of doubles: then it is not rounding that decides between entries that fit
+        nearly equally well, and the ids are the same with any number of threads or frames.
+
         Args:
             x: [B, D] float32.
             refinements: passes over the first guess; 5 is the published setting.
@@ -133,13 +136,14 @@ class DirectSumQuantizer(nn.Module):
             ids [B, N], uint8 (int64 where K > 256).
 
         """
-        tables = self._current_tables()
-        chunk = max(16, _CHUNK_FLOATS // (self.num_codebooks * self.codebook_size))
+        weight, bias, tables = self._search_tables()
+        chunk = max(16, _CHUNK_SCORES // len(bias))
         dtype = torch.uint8 if self.codebook_size <= 256 else torch.int64
         ids = torch.empty((len(x), self.num_codebooks), dtype=dtype, device=x.device)
         for start in range(0, len(x), chunk):
-            part = x[start : start + chunk]
-            first = self.logits(part).argmax(dim=-1)
+            part = x[start : start + chunk].double()
+            logits = torch.addmm(bias, part, weight.T)
+            first = logits.view(-1, self.num_codebooks, self.codebook_size).argmax(dim=2)
             ids[start : start + chunk] = refine(tables, part, first, refinements)
         return ids
 
@@ -149,10 +153,15 @@ class DirectSumQuantizer(nn.Module):
         centers = self.scaled_centers().view(-1, self.dim)
         return functional.embedding_bag(ids + firsts, centers, mode="sum")
 
-    def _current_tables(self) -> Tables:
-        """Compute the tables of refinement anew where the centres changed since the last call."""
-        used = (self.centers, self.centers_scale)
-        version = tuple(number for part in used for number in (part.data_ptr(), part._version))  # noqa: SLF001 - autograd's own count of changes
-        if self._tables is None or self._tables[0] != version:
-            self._tables = (version, Tables.of(self.scaled_centers()))
-        return self._tables[1]
+    def _search_tables(self) -> tuple[Tensor, Tensor, Tables]:
+        """Compute weights and tables in doubles, anew where a parameter changed since last time."""
+        version = tuple(
+            number
+            for part in self.parameters()
+            for number in (part.data_ptr(), part._version)  # noqa: SLF001 - autograd's own count
+        )
+        if self._cached is None or self._cached[0] != version:
+            scale = (self.logits_scale.double() * _SCALE_SPEED).exp()
+            weight, bias = self.to_logits.weight.double() * scale, self.to_logits.bias.double()
+            self._cached = (version, (weight, bias, Tables.of(self.scaled_centers().double())))
+        return self._cached[1]

@@ -49,6 +49,8 @@ def make_tokenizers(specs: Sequence[Spec]) -> list[Tokenizer]:
     names = [tokenizer.facts.name for tokenizer in tokenizers]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"two tokenizers are named {name!r}: give one name=..., as in"
-                             f" --tokenizer {name}:name={name}2")
+            raise UsageError(
+                f"two tokenizers are named {name!r}: give one name=..., as in"
+                f" --tokenizer {name}:name={name}2"
+            )
     return tokenizers

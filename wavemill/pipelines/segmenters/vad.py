@@ -209,14 +209,18 @@ def _pad(
 def _split(
     start: float, end: float, probabilities: Samples, max_seconds: float
 ) -> Iterator[tuple[float, float]]:
-    """Cut a span that is too long at the least likely frame of each second half."""
+    """Cut a span that is too long at the least likely frame of each second half.
+
+    What remains last is a quarter of the maximum at least: no sliver without a word in it.
+    """
     while end - start > max_seconds:
+        latest = min(start + max_seconds, end - max_seconds / 4)
         low = int((start + max_seconds / 2) / FRAME_SECONDS) + 1
-        high = max(int((start + max_seconds) / FRAME_SECONDS), low + 1)
+        high = max(int(latest / FRAME_SECONDS), low + 1)
         window = probabilities[low:high]
-        # The middle of the quietest frame, and the latest of equals, makes pieces long.
+        # The middle of the quietest frame; of equals the latest, which makes pieces long.
         quietest = high - 1 - int(np.argmin(window[::-1])) if len(window) else low
-        cut = min((quietest + 0.5) * FRAME_SECONDS, start + max_seconds)
+        cut = min((quietest + 0.5) * FRAME_SECONDS, latest)
         yield start, cut
         start = cut
     yield start, end

@@ -1,0 +1,50 @@
+"""A job: its settings, what it needs to know of its tokenizers, and where its spool lies."""
+
+from dataclasses import dataclass
+
+from wavemill import storage
+from wavemill.pipelines.engine import Engine
+from wavemill.pipelines.progress import Reporter
+from wavemill.pipelines.segmenters import make_segmenter
+from wavemill.pipelines.settings import PrepareSettings
+from wavemill.tokenizers.base import TokenizerFacts
+from wavemill.tokenizers.table import make_tokenizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A `prepare` job, its settings checked and its tokenizers built."""
+
+    settings: PrepareSettings
+    engine: Engine
+    facts: tuple[TokenizerFacts, ...]
+    reporter: Reporter
+
+    @property
+    def spool(self) -> str:
+        """The folder of all that is kept between runs."""
+        return storage.join(self.settings.out, "_work")
+
+    @property
+    def token_stages(self) -> list[str]:
+        """The spool folder of each token stream."""
+        return [self.settings.tokens_stage(facts) for facts in self.facts]
+
+    @property
+    def stages(self) -> list[str]:
+        """The spool folders that hold a file a unit once all is done."""
+        return [self.settings.segments_stage, *self.token_stages]
+
+    def finished(self, stage: str) -> set[str]:
+        """List what a folder of the spool holds: file names without their suffix."""
+        place = storage.join(self.spool, stage)
+        if not storage.exists(place):
+            return set()
+        return {info.url.rsplit("/", 1)[-1].rsplit(".", 1)[0] for info in storage.list_files(place)}
+
+
+def make_job(settings: PrepareSettings, engine: Engine, reporter: Reporter) -> Job:
+    """Build what settings name, so that wrong ones stop the job before any work."""
+    make_segmenter(settings.segmenter)
+    facts = tuple(tokenizer.facts for tokenizer in make_tokenizers(settings.tokenizers))
+    return Job(settings=settings, engine=engine, facts=facts, reporter=reporter)

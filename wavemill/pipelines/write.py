@@ -1,0 +1,156 @@
+"""The second half of the job: from what the spool holds to a published dataset."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+
+from wavemill import storage
+from wavemill.digest import digest
+from wavemill.pipelines import engine as engines
+from wavemill.pipelines.engine import Engine
+from wavemill.pipelines.job import Job
+from wavemill.pipelines.publish import Finished, publish
+from wavemill.pipelines.settings import LAYOUT_VERSION
+from wavemill.pipelines.stages import WriteShard, marker_url
+from wavemill.pipelines.survey import RejectRow, Survey
+from wavemill.records import to_json
+from wavemill.sharding.dataset import NAME
+from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
+from wavemill.sharding.writer import ShardSources
+
+BYTES_WORTH_A_PROCESS = 1 << 30
+
+PLAN_SCHEMA = pa.schema(
+    [
+        pa.field("bucket", pa.string()),
+        pa.field("number", pa.int32()),
+        pa.field("unit", pa.string()),
+        pa.field("row", pa.int32()),
+    ]
+)
+
+
+def write_dataset(
+    job: Job,
+    units: Sequence[str],
+    recordings: int,
+    found: Survey,
+    rejects: Sequence[RejectRow],
+) -> dict[str, Any]:
+    """Plan the shards, write those that are missing, and publish.
+
+    Args:
+        job: what to do.
+        units: the names of the units, in order.
+        recordings: how many came in, the rejected ones too.
+        found: what the spool holds of them.
+        rejects: rows of `rejected.jsonl`.
+
+    Returns:
+        The content of `dataset.json`.
+
+    """
+    settings = job.settings
+    config = PlanConfig(
+        num_buckets=settings.num_buckets,
+        num_sub_buckets=settings.num_sub_buckets,
+        shard_bytes=settings.shard_bytes,
+        seed=settings.seed,
+    )
+    buckets, shards = plan_shards(found.lengths, config)
+    name = digest([LAYOUT_VERSION, settings.data_json(), job.stages, units], size=12)
+    markers = storage.join(job.spool, f"shards-{name}")
+    plan = storage.join(job.spool, f"plan-{name}.arrow")
+    _make_room(job, name)
+    if not storage.exists(plan):
+        _write_plan(plan, shards, found, units)
+    places = [marker_url(markers, number) for number in range(len(shards))]
+    _write_shards(job, plan, markers, places, found)
+    finished = Finished(
+        settings=settings,
+        facts=job.facts,
+        buckets=buckets,
+        markers=places,
+        survey=found,
+        rejects=rejects,
+        recordings=recordings,
+    )
+    with job.reporter.stage("publish", 1):
+        return publish(finished)
+
+
+def _make_room(job: Job, plan: str) -> None:
+    """Remove the shards of another plan, and first of all what makes them a dataset."""
+    note = storage.join(job.spool, "plan.json")
+    current = json.loads(storage.read_bytes(note))["plan"] if storage.exists(note) else None
+    if current == plan:
+        return
+    out = job.settings.out
+    storage.remove(storage.join(out, NAME))
+    for url in storage.glob(storage.join(out, "bucket-*")):
+        storage.remove(url)
+    for url in storage.glob(storage.join(job.spool, "shards-*")):
+        storage.remove(url)
+    storage.write_text(note, [to_json({"plan": plan})])
+
+
+def _write_plan(url: str, shards: Sequence[ShardPlan], found: Survey, units: Sequence[str]) -> None:
+    with storage.write_atomically(url) as file, pa.ipc.new_file(file, PLAN_SCHEMA) as arrow:
+        for shard in shards:
+            members = shard.members
+            columns = {
+                "bucket": [shard.bucket] * len(members),
+                "number": [shard.number] * len(members),
+                "unit": [units[index] for index in found.lengths.unit[members]],
+                "row": found.lengths.row[members],
+            }
+            arrow.write_batch(pa.RecordBatch.from_pydict(columns, schema=PLAN_SCHEMA))
+
+
+def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], found: Survey) -> None:
+    pending = [number for number, place in enumerate(places) if not _is_done(job, place)]
+    if not pending:
+        job.reporter.say(f"shards: {len(places)} were done before")
+        return
+    sources = ShardSources(
+        spool=job.spool,
+        segments=job.settings.segments_stage,
+        streams=tuple(zip(job.token_stages, job.facts, strict=True)),
+        audio=job.settings.audio,
+    )
+
+    def build(pipeline: Any) -> None:
+        _ = (
+            pipeline
+            | "shards" >> beam.Create(pending)
+            | "spread" >> beam.Reshuffle()
+            | "write" >> beam.ParDo(WriteShard(plan, markers, sources, job.settings.out))
+        )
+
+    folder = markers.rsplit("/", 1)[-1]
+    before = len(job.finished(folder))
+    with job.reporter.counting("shards", len(pending), lambda: len(job.finished(folder)) - before):
+        engines.run(_engine_for(job, int(found.lengths.num_bytes.sum())), build, "writing shards")
+
+
+def _engine_for(job: Job, num_bytes: int) -> Engine:
+    """Write little in this process: starting workers would take longer than the writing."""
+    if job.engine.runner == engines.LOCAL and num_bytes < BYTES_WORTH_A_PROCESS:
+        return replace(job.engine, workers=1)
+    return job.engine
+
+
+def _is_done(job: Job, marker: str) -> bool:
+    """Say whether a shard's marker and all its files are there; a marker alone is removed."""
+    if not storage.exists(marker):
+        return False
+    for file in json.loads(storage.read_bytes(marker))["files"]:
+        place = storage.join(job.settings.out, file["path"])
+        if not storage.exists(place) or storage.info(place).size != file["bytes"]:
+            storage.remove(marker)
+            return False
+    return True
