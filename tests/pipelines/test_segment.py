@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wavemill.audio import flac_to_float, open_audio
+from wavemill.audio import flac_to_float, open_recording
 from wavemill.audio.decode import BLOCK_SAMPLES
 from wavemill.errors import RejectedError, UsageError
 from wavemill.pipelines import cut as cut_module
@@ -349,11 +349,11 @@ def test_a_file_of_many_rows_is_opened_once(
     url = ramp(tmp_path / "a.wav", 1000)
     opened = []
 
-    def counted(url: str, **where: Any) -> Any:
-        opened.append(url)
-        return open_audio(url, **where)
+    def counted(recording: Recording) -> Any:
+        opened.append(recording.url)
+        return open_recording(recording)
 
-    monkeypatch.setattr(segment, "open_audio", counted)
+    monkeypatch.setattr(segment, "open_recording", counted)
     rows = [Recording(id=f"{n}", url=url, **window(n / 10, 0.1)) for n in (5, 3, 9, 0)]
     found = segments(cut("manifest", *rows))
     assert [(piece.id, values(piece)[0]) for piece in found] == [

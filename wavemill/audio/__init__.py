@@ -1,6 +1,6 @@
 """Audio in and out: decode, resample, encode."""
 
-from wavemill.audio.decode import AudioInfo, AudioStream, open_audio
+from wavemill.audio.decode import AudioInfo, AudioStream, open_audio, open_recording
 from wavemill.audio.encode import encode_flac, encode_opus, flac_to_float
 from wavemill.audio.resample import StreamResampler, mono_blocks, resample, to_mono
 
@@ -13,6 +13,7 @@ __all__ = [
     "flac_to_float",
     "mono_blocks",
     "open_audio",
+    "open_recording",
     "resample",
     "to_mono",
 ]

@@ -6,6 +6,7 @@ Both are read as streams, so that memory is bounded by a block, whatever a heade
 import contextlib
 import io
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -25,6 +26,7 @@ from wavemill.records import (
     UNDECODABLE,
     UNREADABLE,
     UNSUPPORTED,
+    Recording,
 )
 
 BLOCK_SAMPLES = 1 << 17
@@ -91,6 +93,12 @@ def open_audio(
         with _open_decoder(file, url) as stream:
             _check_info(stream.info)
             yield stream
+
+
+def open_recording(recording: Recording) -> AbstractContextManager[AudioStream]:
+    """Open the file, or the member of a tar, that a recording lies in; see `open_audio`."""
+    length = recording.num_bytes if recording.member else None
+    return open_audio(recording.url, byte_offset=recording.byte_offset, num_bytes=length)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wavemill.audio import mono_blocks, open_audio
+from wavemill.audio import mono_blocks, open_recording
 from wavemill.errors import RejectedError
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.records import Recording
@@ -37,12 +37,9 @@ class Clips:
 
     def _clips(self, recording: Recording) -> Iterator[npt.NDArray[np.float32]]:
         window = recording.window
-        length = recording.num_bytes if recording.member else None
         waiting: list[npt.NDArray[np.float32]] = []
         size = 0
-        with open_audio(
-            recording.url, byte_offset=recording.byte_offset, num_bytes=length
-        ) as stream:
+        with open_recording(recording) as stream:
             for block in mono_blocks(
                 stream,
                 self._rate,

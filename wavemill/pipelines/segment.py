@@ -6,7 +6,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from wavemill.audio import open_audio
+from wavemill.audio import open_recording
 from wavemill.digest import digest
 from wavemill.errors import RejectedError
 from wavemill.pipelines.cut import TOLERANCE_SECONDS, AudioForm, Cut, cut_file
@@ -38,9 +38,7 @@ def _segment_file(
     recordings: Sequence[Recording], segmenter: Segmenter, form: AudioForm
 ) -> Iterator[Segment | Reject]:
     """Cut the recordings of one file; nothing of a broken file comes through."""
-    first = recordings[0]
-    length = first.num_bytes if first.member else None
-    opened = partial(open_audio, first.url, byte_offset=first.byte_offset, num_bytes=length)
+    opened = partial(open_recording, recordings[0])
     chosen: list[tuple[Recording, Iterable[Span]]] = []
     for recording in recordings:
         try:
