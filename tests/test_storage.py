@@ -227,3 +227,12 @@ def test_folders_are_made_where_there_are_folders(tmp_path: Path) -> None:
 def test_an_unknown_protocol_is_a_job_error_that_names_the_url() -> None:
     with pytest.raises(JobError, match="nosuch://x"):
         storage.read_bytes("nosuch://x")
+
+
+def test_a_folder_with_files_of_others_may_hold_no_dataset(tmp_path: Path) -> None:
+    assert storage.may_hold_dataset(str(tmp_path / "new"))
+    assert storage.may_hold_dataset(str(tmp_path))
+    (tmp_path / "bucket-raw").mkdir()
+    assert not storage.may_hold_dataset(str(tmp_path))
+    (tmp_path / "dataset.json").touch()
+    assert storage.may_hold_dataset(str(tmp_path))

@@ -93,6 +93,14 @@ def is_within(url: str, folder: str) -> bool:
     return place == root or (root.is_dir() and root in place.parents)
 
 
+def may_hold_dataset(url: str) -> bool:
+    """Say whether a local folder is new, empty, or one that a job has written to before."""
+    place = Path(local_path(url))
+    if not is_local(url) or not place.is_dir() or not any(place.iterdir()):
+        return True
+    return (place / "_work" / "lock").exists() or (place / "dataset.json").exists()
+
+
 def open_read(url: str) -> BinaryIO:
     """Open a file for reading bytes; the file can seek."""
     if is_local(url):

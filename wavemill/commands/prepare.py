@@ -122,7 +122,7 @@ def _settings(options: dict[str, Any]) -> Any:
 
     return PrepareSettings(
         inputs=tuple(options["inputs"]),
-        out=options["out"].rstrip("/"),
+        out=options["out"].rstrip("/") or options["out"],
         segmenter=parse_segmenter(options["segment"]),
         tokenizers=tuple(Spec.parse(text) for text in options["tokenizer"]),
         num_buckets=options["buckets"],

@@ -57,6 +57,13 @@ class PrepareSettings:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
 
     def _check_out(self) -> None:
+        if not self.out:
+            raise UsageError("--out is empty: name the folder of the dataset")
+        if not storage.may_hold_dataset(self.out):
+            raise UsageError(
+                f"--out {self.out} holds files that are no dataset of wavemill, and a job removes"
+                " what is old there: give a new or empty folder"
+            )
         for name in self.inputs:
             if storage.is_within(self.out, name):
                 raise UsageError(
