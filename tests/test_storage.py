@@ -205,6 +205,14 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert left == [".hidden", "d/x.arrow", "d/x.part"]
 
 
+def test_of_named_files_only_what_their_own_writers_left_is_removed(tmp_path: Path) -> None:
+    for name in [".a.0a1b2c3d.part", ".b.0a1b2c3d.part", ".a.part", "d/.a.0a1b2c3d.part"]:
+        storage.write_bytes(str(tmp_path / name), b"")
+    storage.remove_partial(str(tmp_path), ["a"])
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert left == [".a.part", ".b.0a1b2c3d.part", "d/.a.0a1b2c3d.part"]
+
+
 def test_a_writer_that_is_killed_leaves_only_what_remove_partial_takes(tmp_path: Path) -> None:
     writer = storage.write_atomically(str(tmp_path / "x"))
     writer.__enter__()
@@ -229,10 +237,46 @@ def test_an_unknown_protocol_is_a_job_error_that_names_the_url() -> None:
         storage.read_bytes("nosuch://x")
 
 
-def test_a_folder_with_files_of_others_may_hold_no_dataset(tmp_path: Path) -> None:
-    assert storage.may_hold_dataset(str(tmp_path / "new"))
-    assert storage.may_hold_dataset(str(tmp_path))
-    (tmp_path / "bucket-raw").mkdir()
-    assert not storage.may_hold_dataset(str(tmp_path))
-    (tmp_path / "dataset.json").touch()
-    assert storage.may_hold_dataset(str(tmp_path))
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("out/", "out"), ("/", "/"), ("", ""), ("/a//", "/a"), ("s3://b/x/", "s3://b/x"),
+        ("s3://", "s3://"), ("file:///a/", "/a"), ("~/a/", f"{Path.home()}/a"),
+    ],
+)  # fmt: skip
+def test_a_folder_is_named_without_the_slash_at_its_end(written: str, url: str) -> None:
+    assert storage.folder_url(written) == url
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fixed"),
+    [
+        ("a/b/*.wav", "a/b"), ("*.wav", "."), ("/*.wav", "/"), ("/a/*/b.wav", "/a"),
+        ("a/b.wav", "a/b.wav"), ("memory://x/*/y", "memory://x"),
+    ],
+)  # fmt: skip
+def test_the_fixed_part_of_a_glob_is_the_folder_it_starts_from(pattern: str, fixed: str) -> None:
+    assert storage.fixed_part(pattern) == fixed
+
+
+def test_names_are_those_right_in_a_folder(root: str) -> None:
+    for name in ["b", ".a", "d/c"]:
+        storage.write_bytes(storage.join(root, name), b"")
+    assert storage.list_names(root) == [".a", "b", "d"]
+    assert storage.list_names(storage.join(root, "none")) == []
+
+
+def test_a_listing_passes_over_a_folder_that_is_to_be_left_out(root: str) -> None:
+    for name in ["a", "d/b", "d/e/c", "f/d/x"]:
+        storage.write_bytes(storage.join(root, name), b"")
+    left_out = storage.join(root, "d")
+    found = [info.url.removeprefix(root).lstrip("/") for info in storage.list_files(root, left_out)]
+    assert found == ["a", "f/d/x"]
+
+
+def test_only_empty_folders_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    storage.write_bytes(str(tmp_path / "c/d/file"), b"")
+    (tmp_path / "c/e").mkdir()
+    storage.remove_empty_folders([str(tmp_path / "a"), str(tmp_path / "c"), str(tmp_path / "no")])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "d", "file"]

@@ -5,13 +5,15 @@ Local paths stay paths (no `file://`): error messages and manifests look like wh
 """
 
 import contextlib
+import hashlib
 import os
 import posixpath
+import re
 import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,8 @@ import fsspec
 from wavemill.errors import JobError
 
 PARTIAL = ".part"
-"""Suffix of a file being written; whatever bears it is garbage once its writer is gone."""
+"""Suffix of a file being written; it is garbage once its writer is gone."""
+_PARTIAL_NAME = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,15 @@ def local_path(url: str) -> str:
 def _filesystem(protocol: str) -> Any:
     # A cached listing grows with the corpus and goes stale while others write.
     return fsspec.filesystem(protocol, use_listings_cache=False)
+
+
+def folder_url(text: str) -> str:
+    """Turn a folder as somebody wrote it into a URL: no slash at its end, `~` expanded."""
+    if is_local(text):
+        path = os.path.expanduser(local_path(text))  # noqa: PTH111
+        return path.rstrip("/") or path[:1]
+    protocol, _, path = text.partition("://")
+    return f"{protocol}://{path.rstrip('/')}"
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -93,12 +105,27 @@ def is_within(url: str, folder: str) -> bool:
     return place == root or (root.is_dir() and root in place.parents)
 
 
-def may_hold_dataset(url: str) -> bool:
-    """Say whether a local folder is new, empty, or one that a job has written to before."""
-    place = Path(local_path(url))
-    if not is_local(url) or not place.is_dir() or not any(place.iterdir()):
-        return True
-    return (place / "_work" / "lock").exists() or (place / "dataset.json").exists()
+def fixed_part(url: str) -> str:
+    """Return what comes before the first folder or name of a URL that holds glob characters."""
+    if not has_glob(url):
+        return url
+    parts = url.split("/")
+    fixed = next(i for i, part in enumerate(parts) if _is_pattern(part))
+    return "/".join(parts[:fixed]) or ("/" if fixed else ".")
+
+
+def list_names(folder: str) -> list[str]:
+    """List the names in a folder, hidden ones too, sorted; none where there is no folder."""
+    if is_local(folder):
+        place = Path(local_path(folder))
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+    system, path = filesystem(folder)
+    try:
+        found = system.ls(path, detail=False)
+    except FileNotFoundError:
+        return []
+    names = {name.rstrip("/").rsplit("/", 1)[-1] for name in found if name.rstrip("/") != path}
+    return sorted(names)
 
 
 def open_read(url: str) -> BinaryIO:
@@ -113,6 +140,12 @@ def read_bytes(url: str) -> bytes:
     """Read a whole file."""
     with open_read(url) as file:
         return file.read()
+
+
+def sha256_of(url: str) -> str:
+    """Return the sha256 of a file, as `sha256sum` prints it."""
+    with open_read(url) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _version(entry: dict[str, Any]) -> str:
@@ -159,13 +192,16 @@ def _url_of(path: str, like: str) -> str:
     return path if Path(given).is_absolute() else os.path.relpath(path)
 
 
-def list_files(folder: str) -> Iterator[FileInfo]:
+def list_files(folder: str, leave_out: str | None = None) -> Iterator[FileInfo]:
     """Yield every file below a folder, depth first in the order of names, hidden ones left out.
 
-    A local link to nowhere is a file with an empty version.
+    A local link to nowhere is a file with an empty version. The folder `leave_out` is passed over.
     """
     if is_local(folder):
-        yield from _list_local(local_path(folder), ())
+        passed = os.path.realpath(local_path(leave_out)) if leave_out else None
+        yield from _list_local(local_path(folder), (), passed)
+        return
+    if leave_out is not None and folder.rstrip("/") == leave_out.rstrip("/"):
         return
     system, path = filesystem(folder)
     entries = {entry["name"]: entry for entry in system.ls(path, detail=True)}
@@ -174,15 +210,15 @@ def list_files(folder: str) -> Iterator[FileInfo]:
             continue
         url = _url_of(name, folder)
         if entry["type"] == "directory":
-            yield from list_files(url)
+            yield from list_files(url, leave_out)
         else:
             yield FileInfo(url=url, size=int(entry.get("size") or 0), version=_version(entry))
 
 
-def _list_local(folder: str, above: tuple[str, ...]) -> Iterator[FileInfo]:
+def _list_local(folder: str, above: tuple[str, ...], passed: str | None) -> Iterator[FileInfo]:
     """Walk a local folder, linked folders too, but not round in circles; `above` are real paths."""
     real = os.path.realpath(folder)
-    if real in above:
+    if real in above or real == passed:
         return
     for name in sorted(name for name in os.listdir(folder) if not name.startswith(".")):  # noqa: PTH208
         path = join(folder, name)
@@ -193,7 +229,7 @@ def _list_local(folder: str, above: tuple[str, ...]) -> Iterator[FileInfo]:
         if found.is_file:
             yield found
         elif os.path.isdir(path):  # noqa: PTH112
-            yield from _list_local(path, (*above, real))
+            yield from _list_local(path, (*above, real), passed)
 
 
 def glob(pattern: str) -> list[str]:
@@ -202,9 +238,13 @@ def glob(pattern: str) -> list[str]:
     return [_url_of(found, pattern) for found in sorted(system.glob(path))]
 
 
+def _is_pattern(part: str) -> bool:
+    return any(character in part for character in "*?[")
+
+
 def has_glob(url: str) -> bool:
     """Say whether a URL holds glob characters and is not itself the name of a file."""
-    return any(character in url for character in "*?[") and not exists(url)
+    return _is_pattern(url) and not exists(url)
 
 
 def make_folder(url: str) -> None:
@@ -269,8 +309,28 @@ def remove(url: str) -> None:
         system.rm(path_within, recursive=True)
 
 
-def remove_partial(folder: str) -> None:
-    """Remove what killed writers left below a local folder."""
-    if is_local(folder):
-        for path in Path(local_path(folder)).rglob(f".*{PARTIAL}"):
+def remove_empty_folders(folders: Iterable[str]) -> None:
+    """Remove local folders that hold nothing but empty folders."""
+    for folder in folders:
+        if not is_local(folder):
+            continue
+        for place, _, _ in os.walk(local_path(folder), topdown=False):
+            with contextlib.suppress(OSError):  # not empty: it stays
+                os.rmdir(place)  # noqa: PTH106
+
+
+def remove_partial(folder: str, names: Container[str] | None = None) -> None:
+    """Remove what killed writers left below a local folder, or of some files right in it.
+
+    Args:
+        folder: where; at any level if no names are given, so it must be one that only we write to.
+        names: of files in the folder itself.
+
+    """
+    if not is_local(folder):
+        return
+    place = Path(local_path(folder))
+    for path in place.rglob(f".*{PARTIAL}") if names is None else place.glob(f".*{PARTIAL}"):
+        written = _PARTIAL_NAME.fullmatch(path.name)
+        if written and (names is None or written["name"] in names):
             path.unlink(missing_ok=True)

@@ -80,6 +80,23 @@ def test_a_second_run_redoes_nothing_and_changes_nothing(undisturbed: Path) -> N
     assert digests(undisturbed) == before
 
 
+@pytest.mark.parametrize("damage", ["removed", "cut", "flipped"])
+def test_a_damaged_shard_is_written_again(undisturbed: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "out"
+    subprocess.run(["cp", "-r", undisturbed, out], check=True)
+    tar = next(iter(sorted(out.glob("bucket-*/audio_*.tar"))))
+    data = tar.read_bytes()
+    if damage == "removed":
+        tar.unlink()
+    else:
+        tar.write_bytes(data[:-1] if damage == "cut" else bytes([data[0] ^ 1]) + data[1:])
+    verify = ["--verify"] if damage == "flipped" else []
+    done = wavemill("prepare", UTTERANCES, "--out", out, *JOB, *verify)
+    assert done.code == 0, done.err
+    assert "shards: 1 in" in done.err
+    assert digests(out) == digests(undisturbed)
+
+
 def kill_after(seconds: float, out: Path) -> bool:
     """Start the job, kill it with its workers; say whether it was still running."""
     command = [sys.executable, "-m", "wavemill", "prepare", str(UTTERANCES), "--out", str(out)]
@@ -203,6 +220,21 @@ def test_broken_inputs_are_rejected_and_the_good_ones_arrive(tmp_path: Path) -> 
         safe_key(name) for name in broken.good
     }
     assert wavemill("lint", out).code == 0
+
+
+def test_recordings_in_are_those_that_arrive_and_those_rejected(tmp_path: Path) -> None:
+    rows = read_jsonl(UTTERANCES)[:4]
+    for row in rows:
+        row["audio_filepath"] = str(SPEECH / row["audio_filepath"])
+    same = [{**rows[number], "id": "same"} for number in (1, 2, 3)]
+    manifest = tmp_path / "manifest.jsonl"
+    lines = [json.dumps(row) for row in (rows[0], *same)]
+    manifest.write_text("\n".join([*lines, "{no json", "[]"]) + "\n")
+    out = tmp_path / "out"
+    done = wavemill("prepare", manifest, "--out", out, "--max-rejected", 1, "--json")
+    assert done.code == 0, done.err
+    assert (done.json["recordings"], done.json["segments"], done.json["rejected"]) == (6, 2, 4)
+    assert len(read_jsonl(out / "rejected.jsonl")) == 4
 
 
 def test_too_many_rejects_fail_the_job_and_publish_nothing(tmp_path: Path) -> None:

@@ -62,6 +62,9 @@ from wavemill.errors import UsageError
     "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."
 )
 @click.option("--clean", is_flag=True, help="Remove the spool (OUT/_work) after success.")
+@click.option(
+    "--verify", is_flag=True, help="Read finished shards again, and rewrite what was damaged."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.option(
     "--config",
@@ -106,7 +109,8 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
     from wavemill.pipelines.prepare import dry_run  # loads Beam: after what can be wrong
     from wavemill.pipelines.prepare import prepare as run
 
-    job = make_job(settings, engine, Reporter(quiet=options["quiet"]))
+    reporter = Reporter(quiet=options["quiet"])
+    job = make_job(settings, engine, reporter, verify=options["verify"])
     if options["dry_run"]:
         plan = dry_run(job)
         emit(plan, _dry_lines(plan), json_=json_)
@@ -116,13 +120,14 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
 
 
 def _settings(options: dict[str, Any]) -> Any:
+    from wavemill import storage
     from wavemill.pipelines.segmenters import parse_segmenter
     from wavemill.pipelines.settings import PrepareSettings
     from wavemill.specs import Spec
 
     return PrepareSettings(
         inputs=tuple(options["inputs"]),
-        out=options["out"].rstrip("/") or options["out"],
+        out=storage.folder_url(options["out"]),
         segmenter=parse_segmenter(options["segment"]),
         tokenizers=tuple(Spec.parse(text) for text in options["tokenizer"]),
         num_buckets=options["buckets"],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from wavemill import storage
 from wavemill.pipelines.engine import Engine
+from wavemill.pipelines.outdir import SPOOL, check_out
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
@@ -19,11 +20,13 @@ class Job:
     engine: Engine
     facts: tuple[TokenizerFacts, ...]
     reporter: Reporter
+    verify: bool = False
+    """Whether finished shards are read again before they are taken for whole."""
 
     @property
     def spool(self) -> str:
         """The folder of all that is kept between runs."""
-        return storage.join(self.settings.out, "_work")
+        return storage.join(self.settings.out, SPOOL)
 
     @property
     def token_stages(self) -> list[str]:
@@ -43,8 +46,11 @@ class Job:
         return {info.url.rsplit("/", 1)[-1].rsplit(".", 1)[0] for info in storage.list_files(place)}
 
 
-def make_job(settings: PrepareSettings, engine: Engine, reporter: Reporter) -> Job:
+def make_job(
+    settings: PrepareSettings, engine: Engine, reporter: Reporter, *, verify: bool = False
+) -> Job:
     """Build what settings name, so that wrong ones stop the job before any work."""
+    check_out(settings.out, settings.inputs)
     make_segmenter(settings.segmenter)
     facts = tuple(tokenizer.facts for tokenizer in make_tokenizers(settings.tokenizers))
-    return Job(settings=settings, engine=engine, facts=facts, reporter=reporter)
+    return Job(settings=settings, engine=engine, facts=facts, reporter=reporter, verify=verify)

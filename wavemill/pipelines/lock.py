@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wavemill import storage
 from wavemill.errors import JobError
+from wavemill.pipelines.outdir import LOCK
 
 
 @contextlib.contextmanager
@@ -23,7 +24,7 @@ def locked(work: str) -> Iterator[None]:
     if not storage.is_local(work):
         yield
         return
-    place = Path(storage.local_path(work)) / "lock"
+    place = Path(storage.local_path(work)) / LOCK
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("wb") as file:
         try:

@@ -15,6 +15,7 @@ import apache_beam as beam
 from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
 from wavemill.pipelines import engine as engines
+from wavemill.pipelines import outdir
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
@@ -55,9 +56,10 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
     """
     started = time.monotonic()
     out = job.settings.out
-    rows = read_inputs(job.settings.inputs)  # an input that is not there stops the job here
+    # An input that is not there stops the job here.
+    rows = read_inputs(job.settings.inputs, leave_out=out)
     with locked(job.spool):
-        storage.remove_partial(out)
+        outdir.mark(out, job.spool)
         intake = ingest(job, rows)
         reused = _run_units(job, intake.units)
         found, rejects = _take_stock(job, intake)
@@ -81,7 +83,7 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
 def dry_run(job: Job) -> dict[str, Any]:
     """Say what a job would do, and write nothing."""
     intake = Intake()
-    rows = read_inputs(job.settings.inputs)
+    rows = read_inputs(job.settings.inputs, leave_out=job.settings.out)
     intake.units += [unit for unit, _ in _units(job, rows, intake)]
     missing = {stage: len(set(intake.units) - job.finished(stage)) for stage in job.stages}
     return {
@@ -191,7 +193,7 @@ def _check_rejected(job: Job, intake: Intake, found: Survey) -> None:
     segments = len(found.lengths) + found.rejected_segments
     share = max(lost, found.rejected_segments / max(segments, 1))
     rejects = [*intake.rejects, *found.rejects]
-    report = storage.join(job.spool, "rejected.jsonl")
+    report = storage.join(job.spool, outdir.REJECTED)
     storage.write_text(report, map(to_json, rejects))
     if share > job.settings.max_rejected:
         reasons = sorted({reject["reason"] for reject in rejects})

@@ -12,8 +12,9 @@ import wavemill
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines.card import card
+from wavemill.pipelines.outdir import CARD, REJECTED
 from wavemill.pipelines.settings import PrepareSettings
-from wavemill.pipelines.survey import RejectRow, Survey, later_copies
+from wavemill.pipelines.survey import RejectRow, Survey, count_recordings, later_copies
 from wavemill.records import to_json
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
 from wavemill.sharding.buckets import Bucket
@@ -42,8 +43,8 @@ def publish(job: Finished) -> dict[str, Any]:
     """Write what makes the folder a dataset; return the content of `dataset.json`."""
     out = job.settings.out
     content = _content(job)
-    storage.write_text(storage.join(out, "rejected.jsonl"), map(to_json, job.rejects))
-    storage.write_text(storage.join(out, "README.md"), card(content))
+    storage.write_text(storage.join(out, REJECTED), map(to_json, job.rejects))
+    storage.write_text(storage.join(out, CARD), card(content))
     lines = json.dumps(content, ensure_ascii=False, indent=1).splitlines()
     storage.write_text(storage.join(out, NAME), lines)
     return content
@@ -70,7 +71,7 @@ def _content(job: Finished) -> dict[str, Any]:
         "buckets": _buckets(job.buckets, shards),
         "totals": {
             "recordings": job.recordings,
-            "rejected_recordings": len({reject["recording"] for reject in job.rejects}),
+            "rejected_recordings": count_recordings(job.rejects),
             "samples": len(lengths),
             "hours": round(float(lengths.seconds.sum()) / 3600, 6),
             "bytes": sum(file["bytes"] for shard in shards for file in shard["files"]),

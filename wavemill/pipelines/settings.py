@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.pipelines.segment import AudioForm
@@ -40,7 +39,8 @@ class PrepareSettings:
         """Check the ranges."""
         if not self.inputs:
             raise UsageError("no INPUT: name a file, a folder, a glob or a manifest")
-        self._check_out()
+        if not self.out:
+            raise UsageError("--out is empty: name the folder of the dataset")
         if self.audio not in AUDIO_FORMATS:
             raise UsageError(f"--audio {self.audio}: give one of {', '.join(AUDIO_FORMATS)}")
         if self.audio == "none" and not self.tokenizers:
@@ -55,21 +55,6 @@ class PrepareSettings:
             raise UsageError(f"--sample-rate {self.sample_rate}: give 1000 to 192000 Hz")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
-
-    def _check_out(self) -> None:
-        if not self.out:
-            raise UsageError("--out is empty: name the folder of the dataset")
-        if not storage.may_hold_dataset(self.out):
-            raise UsageError(
-                f"--out {self.out} holds files that are no dataset of wavemill, and a job removes"
-                " what is old there: give a new or empty folder"
-            )
-        for name in self.inputs:
-            if storage.is_within(self.out, name):
-                raise UsageError(
-                    f"--out {self.out} lies inside the input {name}: its own files would come in"
-                    " with the next run; give a folder outside"
-                )
 
     @property
     def form(self) -> AudioForm:

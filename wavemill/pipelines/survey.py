@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.digest import digest
+from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.records import DUPLICATE_AUDIO
 from wavemill.sharding.plan import Lengths
 from wavemill.spool import UnitReader, unit_url
@@ -144,6 +145,15 @@ class _Unit:
         )
         keys = self._segments.column("audio_digest")
         return lengths, np.array([keys[row] for row in rows], np.uint64)
+
+
+def count_recordings(rejects: Sequence[RejectRow]) -> int:
+    """Count the recordings that rejects speak of.
+
+    One that ingest rejected is a row of its own, even where another row has the same id.
+    """
+    rows = sum(reject["stage"] == INGEST for reject in rejects)
+    return rows + len({r["recording"] for r in rejects if r["stage"] != INGEST})
 
 
 def later_copies(audio_keys: npt.NDArray[np.uint64]) -> dict[int, int]:

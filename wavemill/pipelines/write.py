@@ -11,14 +11,13 @@ import pyarrow as pa
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines import engine as engines
+from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.settings import LAYOUT_VERSION
 from wavemill.pipelines.stages import WriteShard, marker_url
 from wavemill.pipelines.survey import RejectRow, Survey
-from wavemill.records import to_json
-from wavemill.sharding.dataset import NAME
 from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
 from wavemill.sharding.writer import ShardSources
 
@@ -64,8 +63,10 @@ def write_dataset(
     buckets, shards = plan_shards(found.lengths, config)
     name = digest([LAYOUT_VERSION, settings.data_json(), job.stages, units], size=12)
     markers = storage.join(job.spool, f"shards-{name}")
-    plan = storage.join(job.spool, f"plan-{name}.arrow")
-    _make_room(job, name)
+    plan = outdir.plan_url(job.spool, name)
+    streams = [facts.name for facts in job.facts]
+    note = {"plan": name, "streams": streams, "audio": settings.audio != "none"}
+    outdir.make_room(settings.out, job.spool, note)
     if not storage.exists(plan):
         _write_plan(plan, shards, found, units)
     places = [marker_url(markers, number) for number in range(len(shards))]
@@ -81,21 +82,6 @@ def write_dataset(
     )
     with job.reporter.stage("publish", 1):
         return publish(finished)
-
-
-def _make_room(job: Job, plan: str) -> None:
-    """Remove the shards of another plan, and first of all what makes them a dataset."""
-    note = storage.join(job.spool, "plan.json")
-    current = json.loads(storage.read_bytes(note))["plan"] if storage.exists(note) else None
-    if current == plan:
-        return
-    out = job.settings.out
-    storage.remove(storage.join(out, NAME))
-    for url in storage.glob(storage.join(out, "bucket-*")):
-        storage.remove(url)
-    for url in storage.glob(storage.join(job.spool, "shards-*")):
-        storage.remove(url)
-    storage.write_text(note, [to_json({"plan": plan})])
 
 
 def _write_plan(url: str, shards: Sequence[ShardPlan], found: Survey, units: Sequence[str]) -> None:
@@ -148,9 +134,16 @@ def _is_done(job: Job, marker: str) -> bool:
     """Say whether a shard's marker and all its files are there; a marker alone is removed."""
     if not storage.exists(marker):
         return False
-    for file in json.loads(storage.read_bytes(marker))["files"]:
-        place = storage.join(job.settings.out, file["path"])
-        if not storage.exists(place) or storage.info(place).size != file["bytes"]:
-            storage.remove(marker)
-            return False
-    return True
+    files = json.loads(storage.read_bytes(marker))["files"]
+    if all(_is_whole(job, file) for file in files):
+        return True
+    storage.remove(marker)
+    return False
+
+
+def _is_whole(job: Job, file: dict[str, Any]) -> bool:
+    """Compare a file's size, and its digest if asked to, with what its writer noted."""
+    place = storage.join(job.settings.out, file["path"])
+    if not storage.exists(place) or storage.info(place).size != file["bytes"]:
+        return False
+    return not job.verify or storage.sha256_of(place) == file["sha256"]

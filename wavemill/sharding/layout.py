@@ -11,7 +11,8 @@ tars of a shard to hold the same keys in the same order.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from wavemill.records import to_json
@@ -27,6 +28,13 @@ PARSED_BY_LHOTSE = {"array", "shape", "sources", "width"}
 """lhotse takes a custom object with such a key for a manifest of its own, and may fail at it."""
 ORIGIN = "origin"
 """The custom field that says where a sample was cut from."""
+
+_BUCKET = re.compile(r"bucket-\d{2,}")
+_SHARD_FILE = re.compile(
+    rf"{_BUCKET.pattern}/(\w+_\d{{6,}}\.tar(\.idx)?|cuts\.\d{{6,}}\.jsonl"
+    r"|sharded_manifests/manifest_\d{6,}\.json)",
+    re.ASCII,
+)
 
 Row = Mapping[str, Any]
 """A row of `SEGMENT_SCHEMA` without its audio; `custom` parsed."""
@@ -45,6 +53,26 @@ def cuts_name(shard: int) -> str:
 def manifest_name(shard: int) -> str:
     """Name a shard's NeMo manifest."""
     return f"sharded_manifests/manifest_{shard:06d}.json"
+
+
+def shard_files(shard: int, streams: Iterable[str], *, audio: bool) -> Iterator[str]:
+    """Yield the names of all files of a shard, relative to its bucket."""
+    for stream in ("audio", *streams) if audio else streams:
+        yield tar_name(stream, shard)
+        yield f"{tar_name(stream, shard)}.idx"
+    yield cuts_name(shard)
+    if audio:
+        yield manifest_name(shard)
+
+
+def is_bucket(name: str) -> bool:
+    """Say whether a folder's name is that of a bucket."""
+    return _BUCKET.fullmatch(name) is not None
+
+
+def is_shard_file(path: str) -> bool:
+    """Say whether a path, relative to a dataset, is one that a shard's file may have."""
+    return _SHARD_FILE.fullmatch(path) is not None
 
 
 def recording_json(row: Row) -> dict[str, Any]:

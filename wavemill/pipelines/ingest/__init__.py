@@ -39,7 +39,9 @@ READERS: Mapping[str, Reader] = {
 }
 
 
-def read_inputs(inputs: Sequence[str]) -> Iterator[Recording | Reject]:
+def read_inputs(
+    inputs: Sequence[str], leave_out: str | None = None
+) -> Iterator[Recording | Reject]:
     """Read files, folders, globs and URLs of any format.
 
     Manifests, tables and tars come first, in the order given; then lhotse recordings; then the
@@ -51,13 +53,17 @@ def read_inputs(inputs: Sequence[str]) -> Iterator[Recording | Reject]:
     that was given, or to a glob's fixed part. Files of one relative path below several of these
     are told apart by the folders above. An id that comes again is a reject, the first one stays.
 
+    Args:
+        inputs: as the command line takes them.
+        leave_out: a folder whose files are passed over, wherever it lies: the job's own output.
+
     Raises:
         UsageError: an input is not there, or is nothing that can be read.
 
     """
     ledger = Ledger()
     try:
-        queue_inputs(inputs, ledger)
+        queue_inputs(inputs, ledger, leave_out)
     except BaseException:
         ledger.close()
         raise

@@ -68,15 +68,17 @@ def sniff(url: str) -> str | None:
     return f"lhotse-{found[0]}" if found else None
 
 
-def sources_below(folder: str, root: str) -> Iterator[Source]:
+def sources_below(folder: str, root: str, leave_out: str | None = None) -> Iterator[Source]:
     """Yield what a folder holds, at any level; audio files too that a manifest speaks of.
+
+    The folder `leave_out` is passed over.
 
     Raises:
         UsageError: it is a prepared dataset, or it cannot be listed.
 
     """
     try:
-        for found in storage.list_files(folder):
+        for found in storage.list_files(folder, leave_out):
             if places.name_of(found.url) == "dataset.json":
                 refuse_prepared(found.url)
             kind = _kind_in_folder(found.url)

@@ -35,8 +35,10 @@ _QUEUED = "sources queued"
 _log = logging.getLogger(__name__)
 
 
-def queue_inputs(inputs: Sequence[str], ledger: Ledger) -> None:
+def queue_inputs(inputs: Sequence[str], ledger: Ledger, leave_out: str | None = None) -> None:
     """Find what is to be read and queue it in the ledger; the same source twice counts once.
+
+    The folder `leave_out` is passed over where folders and globs hold it.
 
     Raises:
         UsageError: an input is not there, holds nothing that can be read, or is a prepared dataset.
@@ -44,9 +46,10 @@ def queue_inputs(inputs: Sequence[str], ledger: Ledger) -> None:
     """
     if not inputs:
         raise UsageError(f"no input given; expected {ACCEPTED}, globs or URLs of them")
+    passed = places.absolute(leave_out) if leave_out else None
     for written in inputs:
         given = places.absolute(written) if written else written
-        sources = _expand(given, written)
+        sources = _expand(given, written, passed)
         first = next(sources, None)
         if first is None:
             raise UsageError(
@@ -76,13 +79,13 @@ def _check_supervisions(ledger: Ledger) -> None:
     ledger.add_source(PHASES["lhotse-orphans"], Source("lhotse-orphans", "", ""))
 
 
-def _expand(url: str, written: str) -> Iterator[Source]:
+def _expand(url: str, written: str, leave_out: str | None) -> Iterator[Source]:
     """Yield the sources of one input."""
     try:
         if storage.has_glob(url):
-            yield from _expand_glob(url, written)
+            yield from _expand_glob(url, written, leave_out)
         elif _is_folder(url):
-            yield from sources_below(url, url)
+            yield from sources_below(url, url, leave_out)
         else:
             _check_exists(url, written)
             yield _named(url)
@@ -133,19 +136,23 @@ def _check_readable(url: str) -> None:
         lines.close()
 
 
-def _expand_glob(pattern: str, written: str) -> Iterator[Source]:
+def _expand_glob(pattern: str, written: str, leave_out: str | None) -> Iterator[Source]:
     """Yield the sources of what a glob matches; files that no reader takes are left out."""
-    parts = pattern.split("/")
-    fixed = next(i for i, part in enumerate(parts) if any(c in part for c in "*?["))
-    root = "/".join(parts[:fixed]) or "/"
-    matches = [url for url in storage.glob(pattern) if not _is_hidden(url, root)]
+    root = storage.fixed_part(pattern)
+    matches = [
+        url
+        for url in storage.glob(pattern)
+        if not (_is_hidden(url, root) or (leave_out and places.is_below(url, leave_out)))
+    ]
     if not matches:
         raise UsageError(f"{written!r} matches nothing; correct the pattern, and quote it")
     for url in matches:
         kind = kind_of_file(url)
         # Stores would be asked about every match.
         if (storage.is_local(url) or not kind) and storage.is_folder(url):
-            yield from (source._replace(root=root) for source in sources_below(url, root))
+            yield from (
+                source._replace(root=root) for source in sources_below(url, root, leave_out)
+            )
         elif kind:
             yield _named(url)._replace(root=root)
         else:

@@ -95,6 +95,12 @@ def below(url: str, root: str) -> str | None:
     return url[len(prefix) :] if url.startswith(prefix) else None
 
 
+def is_below(url: str, folder: str) -> bool:
+    """Say whether a URL is a folder or lies below it, whatever links lead there."""
+    root = canonical_folder(folder).rstrip("/")
+    return f"{canonical(url)}/".startswith(f"{root}/")
+
+
 def id_path(path: str, url: str, root: str) -> str:
     """Return what the id of a manifest's row is made of.
 

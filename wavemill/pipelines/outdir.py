@@ -1,0 +1,143 @@
+"""The output folder: whether a job may write there, and what of it is the job's own to remove.
+
+A job removes what an earlier one wrote, so it must know that from everything else. Ours is a folder
+with our mark in its spool or with our `dataset.json`; in it, a file is ours if the plan that the
+spool remembers or the `dataset.json` lists it. Whatever else lies there is left alone.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from wavemill import storage
+from wavemill.errors import UsageError
+from wavemill.records import to_json
+from wavemill.sharding import layout
+from wavemill.sharding.dataset import FORMAT, NAME
+
+SPOOL = "_work"
+MARK = "wavemill.json"
+"""In the spool from the first moment on: this folder is a job's."""
+LOCK = "lock"
+"""In a local spool; see `lock.py`."""
+PLAN_NOTE = "plan.json"
+"""In the spool: which plan the shards in the folder belong to."""
+REMOVING = "removing"
+_OF_A_PLAN = re.compile(r"shards-[0-9a-f]+|plan-[0-9a-f]+\.arrow")
+CARD = "README.md"
+REJECTED = "rejected.jsonl"
+
+
+def check_out(out: str, inputs: Sequence[str]) -> None:
+    """Check that a job may write to `out`, before it does anything.
+
+    Raises:
+        UsageError: it is a file or somebody's folder, or an input lies in it.
+
+    """
+    if storage.is_local(out) and Path(storage.local_path(out)).is_file():
+        raise UsageError(f"--out {out} is a file: name a folder for the dataset")
+    if not _is_free_or_ours(out):
+        raise UsageError(
+            f"--out {out} holds files that no job of wavemill wrote: give a new or empty folder,"
+            " or that of an earlier job"
+        )
+    for name in inputs:
+        if storage.is_within(storage.fixed_part(name), out):
+            raise UsageError(
+                f"the input {name} lies inside --out {out}, whose files are not read: give another"
+                " folder for the dataset"
+            )
+
+
+def _is_free_or_ours(out: str) -> bool:
+    held = {
+        name
+        for name in storage.list_names(out)
+        if not (name.startswith(".") or name.endswith(".log"))
+    }
+    if not held or storage.exists(storage.join(out, SPOOL, MARK)) or _read_dataset(out):
+        return True
+    # A job that was killed before its first word leaves this.
+    return held == {SPOOL} and set(storage.list_names(storage.join(out, SPOOL))) <= {LOCK}
+
+
+def mark(out: str, spool: str) -> None:
+    """Say that a folder is a job's, and clear away what killed writers left in it."""
+    place = storage.join(spool, MARK)
+    if not storage.exists(place):
+        storage.write_text(place, [to_json({"format": FORMAT, "holds": "the spool of a job"})])
+    storage.remove_partial(out, (CARD, REJECTED, NAME))
+    for name in storage.list_names(out):
+        if name == SPOOL or layout.is_bucket(name):
+            storage.remove_partial(storage.join(out, name))
+
+
+def make_room(out: str, spool: str, note: dict[str, Any]) -> None:
+    """Remove the shards of another plan, and first of all what makes them a dataset.
+
+    Args:
+        out: the folder.
+        spool: its spool.
+        note: the plan that is about to be written: `plan` (its name), `streams` and `audio`.
+
+    """
+    place = storage.join(spool, PLAN_NOTE)
+    old = json.loads(storage.read_bytes(place)) if storage.exists(place) else {}
+    if old == note:
+        return
+    listed = {*_dataset_files(out), *_noted_files(spool, old)}
+    # A job killed from here on still knows what it has to remove.
+    storage.write_text(place, [to_json({REMOVING: sorted(listed)})])
+    storage.remove(storage.join(out, NAME))
+    for path in sorted(listed):
+        storage.remove(storage.join(out, path))
+    buckets = {path.split("/", 1)[0] for path in listed}
+    storage.remove_empty_folders(storage.join(out, name) for name in sorted(buckets))
+    for name in storage.list_names(spool):
+        if _OF_A_PLAN.fullmatch(name):
+            storage.remove(storage.join(spool, name))
+    storage.write_text(place, [to_json(note)])
+
+
+def plan_url(spool: str, name: str) -> str:
+    """Return the place of a plan in the spool."""
+    return storage.join(spool, f"plan-{name}.arrow")
+
+
+def _read_dataset(out: str) -> dict[str, Any] | None:
+    """Read the folder's `dataset.json`; None where there is none, or another program's."""
+    try:
+        content = json.loads(storage.read_bytes(storage.join(out, NAME)))
+    except (OSError, ValueError, RecursionError):
+        return None
+    ours = isinstance(content, dict) and content.get("format") == FORMAT
+    return content if ours else None
+
+
+def _dataset_files(out: str) -> Iterator[str]:
+    """Yield the shards' files that the folder's `dataset.json` lists, if it is ours."""
+    shards = (_read_dataset(out) or {}).get("shards")
+    for shard in shards if isinstance(shards, list) else ():
+        for file in shard.get("files", ()) if isinstance(shard, dict) else ():
+            path = str(file.get("path")) if isinstance(file, dict) else ""
+            if layout.is_shard_file(path):  # whatever stands there, nothing else is removed
+                yield path
+
+
+def _noted_files(spool: str, note: dict[str, Any]) -> Iterator[str]:
+    """Yield every file that a noted plan may have made, whether it came to it or not."""
+    yield from note.get(REMOVING, ())
+    plan = plan_url(spool, note.get("plan", ""))
+    if not storage.exists(plan):
+        return
+    with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
+        for shard in range(arrow.num_record_batches):
+            batch = arrow.get_batch(shard)
+            bucket, number = batch.column("bucket")[0].as_py(), batch.column("number")[0].as_py()
+            for name in layout.shard_files(number, note["streams"], audio=note["audio"]):
+                yield f"{bucket}/{name}"
