@@ -35,10 +35,12 @@ SPANS = st.builds(
     Span,
     start_seconds=st.floats(0, 1e5),
     duration_seconds=st.none() | st.floats(0, 1e5),
+    channels=st.lists(st.integers(0, 7), max_size=3).map(tuple),
     text=st.none() | st.text(),
     language=st.none() | st.text(),
     speaker=st.none() | st.text(),
     custom=st.dictionaries(st.text(), JSON, max_size=3),
+    problem=st.none() | st.text(),
 )
 RECORDINGS = st.builds(
     Recording,
@@ -50,7 +52,6 @@ RECORDINGS = st.builds(
     member=st.none() | st.text(),
     window=SPANS,
     explicit_window=st.booleans(),
-    channel=st.none() | st.integers(0, 7),
     spans=st.lists(SPANS, max_size=3).map(tuple),
 )
 

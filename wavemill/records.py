@@ -35,6 +35,8 @@ TOKENIZER_FAILED = "tokenizer-failed"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NEMO_SUFFIX = re.compile(r"-sub\d+$")
+COVER_SECONDS = 0.1
+"""How far an annotation may miss a recording's ends and still be about the whole of it."""
 MAX_KEY = 80  # leaves room for `@0000` and a suffix in a tar header's 100 bytes
 
 
@@ -63,10 +65,25 @@ class Span:
     start_seconds: float
     duration_seconds: float | None = None
     """None: to the end."""
+    channels: tuple[int, ...] = ()
+    """Positions among the file's channels; none named are all, or those of the window around."""
     text: str | None = None
     language: str | None = None
     speaker: str | None = None
     custom: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+    """Why this annotation makes no sense: such a span is never cut, and is rejected instead."""
+
+    def covers(self, window: "Span") -> bool:
+        """Say whether an annotation speaks of the whole of a window, give or take a little."""
+        if window.duration_seconds is None or self.problem is not None:
+            return False
+        end = self.start_seconds + (self.duration_seconds or 0.0)
+        return (
+            self.start_seconds <= window.start_seconds + COVER_SECONDS
+            and end >= window.start_seconds + window.duration_seconds - COVER_SECONDS
+            and self.channels in ((), window.channels)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +107,6 @@ class Recording:
     window: Span = Span(start_seconds=0.0)
     explicit_window: bool = False
     """True where the row gave an offset: then `window` is a cut and must lie within the file."""
-    channel: int | None = None
     spans: tuple[Span, ...] = ()
 
     @property
@@ -150,7 +166,6 @@ RECORDING_SCHEMA = pa.schema(
         pa.field("num_bytes", pa.int64()),
         pa.field("member", pa.string()),
         pa.field("explicit_window", pa.bool_(), nullable=False),
-        pa.field("channel", pa.int16()),
         pa.field("window", pa.string(), nullable=False),
         pa.field("spans", pa.string(), nullable=False),
     ]
@@ -197,12 +212,19 @@ def span_to_json(span: Span) -> dict[str, Any]:
     whole = {
         "start_seconds": span.start_seconds,
         "duration_seconds": span.duration_seconds,
+        "channels": list(span.channels) or None,
         "text": span.text,
         "language": span.language,
         "speaker": span.speaker,
         "custom": dict(span.custom) or None,
+        "problem": span.problem,
     }
     return {name: value for name, value in whole.items() if value is not None}
+
+
+def span_from_json(fields: Mapping[str, Any]) -> Span:
+    """Turn what `span_to_json` made back into a span."""
+    return Span(**{**fields, "channels": tuple(fields.get("channels", ()))})
 
 
 def recording_row(recording: Recording) -> dict[str, Any]:
@@ -215,7 +237,6 @@ def recording_row(recording: Recording) -> dict[str, Any]:
         "num_bytes": recording.num_bytes,
         "member": recording.member,
         "explicit_window": recording.explicit_window,
-        "channel": recording.channel,
         "window": to_json(span_to_json(recording.window)),
         "spans": to_json([span_to_json(span) for span in recording.spans]),
     }
@@ -226,6 +247,6 @@ def recording_from_row(row: Mapping[str, Any]) -> Recording:
     plain = {name: value for name, value in row.items() if name not in ("window", "spans")}
     return Recording(
         **plain,
-        window=Span(**json.loads(row["window"])),
-        spans=tuple(Span(**span) for span in json.loads(row["spans"])),
+        window=span_from_json(json.loads(row["window"])),
+        spans=tuple(map(span_from_json, json.loads(row["spans"]))),
     )

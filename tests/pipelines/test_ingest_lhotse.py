@@ -45,9 +45,10 @@ def test_recordings_are_joined_with_their_supervisions(tmp_path: Path) -> None:
         a, b = recordings
         assert (a.id, a.url, a.explicit_window) == ("a", str(tmp_path / "a.wav"), False)
         assert a.window == Span(
-            start_seconds=0, duration_seconds=10, text="whole", language="de", speaker="q"
-        )
-        assert b.window == Span(start_seconds=0, duration_seconds=10)
+            start_seconds=0, duration_seconds=10, text="whole", language="de", speaker="q",
+            custom={"supervision_id": "s0"},
+        )  # fmt: skip
+        assert b.window == Span(start_seconds=0, duration_seconds=10, text="early late")
         assert b.spans == (
             Span(start_seconds=1, duration_seconds=2, text="early", speaker="p",
                  custom={"snr": 3, "supervision_id": "s1"}),
@@ -87,13 +88,95 @@ def test_a_cut_becomes_a_window_and_its_supervision_its_text(tmp_path: Path) -> 
     recordings, rejects = read(path)
     assert not rejects
     found = recordings[0]
-    assert (found.id, found.channel, found.explicit_window) == ("c", 1, True)
+    assert (found.id, found.explicit_window) == ("c", True)
     assert found.window == Span(
-        start_seconds=2.0, duration_seconds=3.0, text="hi", language="en", speaker="p",
-        custom={"x": 1, "y": 2, "supervision_id": "s"},
+        start_seconds=2.0, duration_seconds=3.0, channels=(1,), text="hi", language="en",
+        speaker="p", custom={"x": 1, "y": 2, "supervision_id": "s"},
     )  # fmt: skip
     assert found.spans[0].start_seconds == 2.5
     assert found.spans[0].duration_seconds == 2.0
+
+
+def test_several_supervisions_say_of_the_whole_what_they_say_together(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    inner = [
+        supervision("s", "a", 2.0, 1.0, text="there", language="en", speaker="p"),
+        supervision("t", "a", 0.0, 1.0, text="hello", language="en", speaker="q"),
+        supervision("u", "a", 1.5, 0.1, language="en"),
+    ]
+    row = cut("c", "a", *inner, custom={"y": 2}, score=0.5)
+    row["recording"] |= {"custom": {"room": "big"}, "corpus": "c"}
+    (found,), _ = read(write_lines(tmp_path / "cuts.jsonl", [row]))
+    assert (found.window.text, found.window.language) == ("hello there", "en")
+    assert found.window.speaker is None
+    assert found.window.custom == {"room": "big", "corpus": "c", "score": 0.5, "y": 2}
+    assert [span.custom for span in found.spans] == [{"supervision_id": name} for name in "stu"]
+
+
+def test_custom_fields_of_a_recording_travel(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    row = recording("a", custom={"room": "big"}, corpus="c", channel_ids=[0])
+    (found,), _ = read(write_lines(tmp_path / "recordings.jsonl", [row]))
+    assert found.window.custom == {"room": "big", "corpus": "c"}
+
+
+def stereo(ids: list[int]) -> list[dict[str, Any]]:
+    return [{"type": "file", "channels": ids, "source": "a.wav"}]
+
+
+def test_channels_become_positions_in_the_file(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    recordings = [recording("a", sources=stereo([4, 2, 7]))]
+    said = [supervision("s", "a", 0, 1, channel=2), supervision("t", "a", 1, 1, channel=[7, 4]),
+            supervision("u", "a", 2, 1, channel=[2, 4, 7]), supervision("v", "a", 3, 1, channel=0),
+            supervision("w", "a", 4, 1, channel="left")]  # fmt: skip
+    (found,), rejects = read(
+        write_lines(tmp_path / "recordings.jsonl", recordings),
+        write_lines(tmp_path / "supervisions.jsonl", said),
+    )
+    assert [span.channels for span in found.spans] == [(1,), (0, 2), (), ()]
+    assert [span.problem for span in found.spans] == [None] * 3 + [
+        "supervision 'v': channel 0 is not among the recording's [4, 2, 7]"
+    ]
+    assert [(reject.id, reject.reason) for reject in rejects] == [("w", INVALID_ROW)]
+
+
+def test_a_cut_of_some_channels_takes_its_supervisions_from_them(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    row = cut(
+        "c", "a", supervision("s", "a", 0, 1, channel=2), supervision("t", "a", 0, 1, channel=0),
+        supervision("u", "a", 1, 1, channel=[0, 1, 2]), type="MultiCut", channel=[2, 1],
+    )  # fmt: skip
+    row["recording"]["sources"] = stereo([0, 1, 2])
+    (found,), _ = read(write_lines(tmp_path / "cuts.jsonl", [row]))
+    assert found.window.channels == (1, 2)
+    assert [span.channels for span in found.spans] == [(2,), (), ()]
+    assert [span.problem for span in found.spans] == [
+        None, "supervision 't', from 0 s on, in channels [0], lies outside its cut of 3 s", None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (supervision("t", "a", 7, 2, text="far"), "supervision 't', from 7 s on"),
+        (supervision("t", "a", 0, 0), "supervision 2 of 2: duration is '0', expected"),
+        (supervision("t", "a", 0, 1, channel=-1), "supervision 2 of 2: channel is -1"),
+        ({"id": "t", "text": "hm"}, "supervision 2 of 2: a supervision needs start and"),
+        (7, "supervision 2 of 2: '7', expected an object"),
+    ],
+)
+def test_a_supervision_that_makes_no_sense_says_so_and_its_cut_comes_in(
+    tmp_path: Path, bad: Any, words: str
+) -> None:
+    touch(tmp_path, "a.wav")
+    row = cut("c", "a", supervision("s", "a", 0, 1, text="hi"), bad)
+    recordings, rejects = read(write_lines(tmp_path / "cuts.jsonl", [row]))
+    assert not rejects
+    good, span = recordings[0].spans
+    assert good.problem is None
+    assert (span.problem or "").startswith(words)
+    assert recordings[0].window.text is None
 
 
 def test_supervisions_are_clipped_to_their_cut(tmp_path: Path) -> None:

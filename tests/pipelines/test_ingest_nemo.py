@@ -105,6 +105,31 @@ def test_a_field_called_segments_may_be_something_else(tmp_path: Path) -> None:
     assert one(tmp_path, segments=3).window.custom == {"segments": 3}
 
 
+def test_a_segment_that_makes_no_sense_says_so_and_leaves_the_others(tmp_path: Path) -> None:
+    segments = [
+        [0, 1, "one"],
+        [2, 1, "x"],
+        {"start": -1, "duration": 1},
+        {"end": 3},
+        "four",
+        [4, 5],
+    ]
+    found = one(tmp_path, segments=segments)
+    assert [span.problem is None for span in found.spans] == [True, *[False] * 4, True]
+    problems = [span.problem or "" for span in found.spans]
+    assert problems[1] == "segment 2 of 6: it goes from 2.0 to 1.0 s, expected start <= end"
+    assert problems[2] == "segment 3 of 6: start is '-1', expected a number of at least 0 (seconds)"
+    assert problems[3].startswith("segment 4 of 6: \"{'end': 3}\", expected [start, end, text]")
+    assert problems[4].startswith("segment 5 of 6: 'four', expected")
+    assert found.window.custom == {"segments": segments}
+    assert recording_from_row(recording_row(found)) == found
+
+
+def test_nan_for_a_text_or_an_id_means_that_there_is_none(tmp_path: Path) -> None:
+    found = one(tmp_path, text=math.nan, id=math.nan, lang=math.nan)
+    assert (found.id, found.window) == (path_id("a.wav"), Span(start_seconds=0.0))
+
+
 def test_numbers_that_json_cannot_hold_become_null(tmp_path: Path) -> None:
     found = one(tmp_path, snr=math.nan, deep={"x": [math.inf, 1.0]})
     assert found.window.custom == {"snr": None, "deep": {"x": [None, 1.0]}}
@@ -132,7 +157,7 @@ def test_a_recording_survives_its_arrow_row(tmp_path: Path) -> None:
         ('{"audio_filepath": "a.wav", "duration": NaN}', INVALID_ROW, "duration is 'nan'"),
         ('{"audio_filepath": "a.wav", "duration": 1e999}', INVALID_ROW, "duration"),
         ('{"audio_filepath": "a.wav", "duration": 1' + "0" * 400 + "}", INVALID_ROW, "duration"),
-        ('{"audio_filepath": "a.wav", "segments": [[2, 1, "x"]]}', INVALID_ROW, "start <= end"),
+        ('{"audio_filepath": "a.wav", "offset": 1e300}', INVALID_ROW, "offset is '1e+300'"),
         ('{"audio_filepath": "a.wav", "x": ' + "[" * 99 + "]" * 99 + "}", INVALID_ROW, "nested"),
         ('{"audio_filepath": "gone.wav"}', MISSING_FILE, "no such file"),
         ('{"audio_filepath": "a.wav/b.wav"}', MISSING_FILE, "correct the path"),

@@ -10,13 +10,24 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.pipelines.cut_files import (
+    RATE,
+    channels,
+    cut,
+    ramp,
+    rejects,
+    segments,
+    stated,
+    values,
+    window,
+)
 from wavemill.audio import flac_to_float, open_recording
 from wavemill.audio.decode import BLOCK_SAMPLES
 from wavemill.errors import RejectedError, UsageError
 from wavemill.pipelines import cut as cut_module
 from wavemill.pipelines import segment
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
-from wavemill.pipelines.segmenters import make_segmenter, parse_segmenter
+from wavemill.pipelines.segmenters import parse_segmenter
 from wavemill.pipelines.segmenters.base import OpenAudio
 from wavemill.records import (
     INVALID_ROW,
@@ -35,48 +46,6 @@ from wavemill.records import (
 )
 
 HELLO = Path(__file__).parents[2] / "examples/speech/audio/hello-world.flac"
-RATE = 1000
-
-
-def ramp(path: Path, num_samples: int, num_channels: int = 1, rate: int = RATE) -> str:
-    """Write samples that count, so that each says where it comes from."""
-    samples = np.arange(num_samples)[:, None] + 10_000 * np.arange(num_channels)
-    soundfile.write(path, samples.astype(np.int16), rate)
-    return str(path)
-
-
-def values(result: Segment | Reject, channel: int = 0) -> list[int]:
-    assert isinstance(result, Segment), result
-    samples, rate = flac_to_float(result.audio)
-    assert samples.shape == (result.num_samples, result.num_channels)
-    assert rate == result.sample_rate
-    return [int(value) for value in samples[:, channel] * 32768]
-
-
-def cut(how: str, *recordings: Recording, form: AudioForm | None = None) -> list[Segment | Reject]:
-    segmenter = make_segmenter(parse_segmenter(how))
-    return list(segment_unit(recordings, segmenter, form or AudioForm()))
-
-
-def window(start: float, duration: float | None, **about: Any) -> dict[str, Any]:
-    span = Span(start_seconds=start, duration_seconds=duration, **about)
-    return {"window": span, "explicit_window": True}
-
-
-def stated(duration: float, **about: Any) -> dict[str, Any]:
-    return {"window": Span(start_seconds=0.0, duration_seconds=duration, **about)}
-
-
-def segments(results: Iterable[Segment | Reject]) -> list[Segment]:
-    found = []
-    for result in results:
-        assert isinstance(result, Segment), result
-        found.append(result)
-    return found
-
-
-def rejects(results: Iterable[Segment | Reject]) -> list[tuple[str, str]]:
-    return [(result.id, result.reason) for result in results if isinstance(result, Reject)]
 
 
 def test_none_keeps_a_recording_bit_for_bit() -> None:
@@ -241,7 +210,7 @@ def test_manifest_cuts_the_spans_of_a_row_in_the_order_of_their_starts(tmp_path:
     assert [piece.text for piece in found] == ["a", "b", None]
     assert [piece.language for piece in found] == ["en", "de", "en"]
     assert [piece.speaker for piece in found] == ["t", "s", "s"]
-    assert [dict(piece.custom) for piece in found] == [{}, {"k": [1]}, {}]
+    assert [dict(piece.custom) for piece in found] == [{"all": 1}, {"all": 1, "k": [1]}, {"all": 1}]
     (whole,) = segments(cut("none", row))
     assert (whole.id, whole.text, whole.num_samples) == ("r", "a b", 1000)
 
@@ -262,7 +231,7 @@ def test_a_span_past_the_end_is_rejected_and_the_others_are_cut(tmp_path: Path) 
 
 def test_a_channel_is_cut_out_alone(tmp_path: Path) -> None:
     url = ramp(tmp_path / "a.wav", 100, 3)
-    (found,) = segments(cut("none", Recording(id="a", url=url, channel=2)))
+    (found,) = segments(cut("none", Recording(id="a", url=url, window=channels(2))))
     assert found.num_channels == 1
     assert values(found) == list(range(20_000, 20_100))
     (every,) = segments(cut("none", Recording(id="a", url=url)))
@@ -275,7 +244,7 @@ def test_a_bad_row_does_not_touch_the_others_of_its_file(tmp_path: Path) -> None
     rows = [
         Recording(id="good", url=url, **window(0.1, 0.2)),
         Recording(id="far", url=url, **window(5.0, 1.0)),
-        Recording(id="channel", url=url, channel=2),
+        Recording(id="channel", url=url, window=channels(2)),
         Recording(id="empty", url=url, **window(0.5, 0.0001)),
         Recording(id="long", url=url, **stated(9.0)),
         Recording(id="last", url=url, **window(0.8, 0.2)),

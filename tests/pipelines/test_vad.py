@@ -245,8 +245,8 @@ def test_speech_is_found_at_another_rate_and_in_one_channel(tmp_path: Path) -> N
     other = np.stack([np.zeros_like(audio), audio], axis=1)[::2]  # 8 kHz, silence beside it
     soundfile.write(tmp_path / "a.wav", other, 8_000)
     url = str(tmp_path / "a.wav")
-    quiet = cut(Recording(id="q", url=url, channel=0))
-    spoken = cut(Recording(id="s", url=url, channel=1))
+    quiet = cut(Recording(id="q", url=url, window=Span(start_seconds=0.0, channels=(0,))))
+    spoken = cut(Recording(id="s", url=url, window=Span(start_seconds=0.0, channels=(1,))))
     assert [type(result) for result in quiet] == [Reject]
     assert len(spoken) == 2
     assert all(isinstance(result, Segment) for result in spoken)

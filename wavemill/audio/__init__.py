@@ -2,7 +2,7 @@
 
 from wavemill.audio.decode import AudioInfo, AudioStream, open_audio, open_recording
 from wavemill.audio.encode import encode_flac, encode_opus, flac_to_float
-from wavemill.audio.resample import StreamResampler, mono_blocks, resample, to_mono
+from wavemill.audio.resample import StreamResampler, mono_blocks, pick_channels, resample, to_mono
 
 __all__ = [
     "AudioInfo",
@@ -14,6 +14,7 @@ __all__ = [
     "mono_blocks",
     "open_audio",
     "open_recording",
+    "pick_channels",
     "resample",
     "to_mono",
 ]

@@ -1,6 +1,6 @@
 """Mono and resampling, of soxr's high quality."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,23 @@ def to_mono(audio: Samples) -> Samples:
         return np.ascontiguousarray(audio[:, 0])
     mono: Samples = audio.mean(axis=1, dtype=np.float32)
     return mono
+
+
+def pick_channels(audio: Samples, channels: Sequence[int]) -> Samples:
+    """Take some channels of [N, C] by their positions; none named are all.
+
+    Raises:
+        RejectedError: there is no such channel.
+
+    """
+    _check_channels(channels, audio.shape[1])
+    return audio[:, list(channels)] if channels else audio
+
+
+def _check_channels(channels: Sequence[int], num_channels: int) -> None:
+    if channels and max(channels) >= num_channels:
+        words = f"the row wants channel {max(channels)}, the file has {num_channels}"
+        raise RejectedError(UNSUPPORTED, words)
 
 
 def resample(audio: Samples, from_hz: int, to_hz: int) -> Samples:
@@ -63,20 +80,18 @@ def mono_blocks(
     *,
     start_seconds: float = 0.0,
     limit_seconds: float | None = None,
-    channel: int | None = None,
+    channels: Sequence[int] = (),
 ) -> Iterator[Samples]:
     """Yield an open file's audio, or a window of it, as mono blocks [N] at another rate.
 
-    `channel` picks one channel instead of averaging them.
+    `channels` picks those that are averaged; none named are all.
 
     Raises:
         RejectedError: there is no such channel, or the audio is broken.
 
     """
     rate = stream.info.sample_rate
-    if channel is not None and channel >= stream.info.num_channels:
-        words = f"the row wants channel {channel}, the file has {stream.info.num_channels}"
-        raise RejectedError(UNSUPPORTED, words)
+    _check_channels(channels, stream.info.num_channels)
     resampler = StreamResampler(rate, to_hz)
     begin = round(start_seconds * rate)
     end = None if limit_seconds is None else begin + round(limit_seconds * rate)
@@ -87,5 +102,5 @@ def mono_blocks(
         position += len(block)
         part = block[low:high]
         if len(part):
-            yield resampler.push(to_mono(part if channel is None else part[:, [channel]]))
+            yield resampler.push(to_mono(pick_channels(part, channels)))
     yield resampler.finish()

@@ -45,7 +45,7 @@ class Clips:
                 self._rate,
                 start_seconds=window.start_seconds,
                 limit_seconds=window.duration_seconds if recording.explicit_window else None,
-                channel=recording.channel,
+                channels=window.channels,
             ):
                 waiting.append(block)
                 size += len(block)

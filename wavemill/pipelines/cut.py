@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wavemill.audio import AudioInfo, AudioStream, encode_flac, resample, to_mono
+from wavemill.audio import AudioInfo, AudioStream, encode_flac, pick_channels, resample, to_mono
 from wavemill.audio.decode import Block
 from wavemill.errors import RejectedError
-from wavemill.records import INVALID_ROW, UNSUPPORTED, Recording, Span
+from wavemill.records import INVALID_ROW, Recording, Span
 
 TOLERANCE_SECONDS = 0.1
 """Manifests round: a window may end this far past the end, a file be this much shorter."""
@@ -74,13 +74,7 @@ class Cut:
         audio = np.concatenate(self.parts)
         if self.slack and total > self.end + self.slack:
             audio = audio[: int(self.end) - self.start]
-        channel = self.recording.channel
-        if channel is None:
-            return audio
-        if channel >= audio.shape[1]:
-            words = f"the row wants channel {channel}, the file has {audio.shape[1]}"
-            raise RejectedError(UNSUPPORTED, words)
-        return audio[:, [channel]]
+        return pick_channels(audio, self.span.channels or self.recording.window.channels)
 
 
 def cut_file(
@@ -116,6 +110,8 @@ def cut_file(
 
 def _as_cuts(recording: Recording, spans: Iterable[Span], sample_rate: int) -> Iterator[Cut]:
     for index, span in enumerate(spans):
+        if span.problem is not None:
+            continue
         start = round(span.start_seconds * sample_rate)
         end, slack = float("inf"), 0
         if span.duration_seconds is not None:

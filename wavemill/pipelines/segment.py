@@ -10,8 +10,9 @@ from wavemill.audio import open_recording
 from wavemill.digest import digest
 from wavemill.errors import RejectedError
 from wavemill.pipelines.cut import TOLERANCE_SECONDS, AudioForm, Cut, cut_file
-from wavemill.pipelines.segmenters.base import Segmenter
+from wavemill.pipelines.segmenters.base import Segmenter, whole_of
 from wavemill.records import (
+    INVALID_ROW,
     NO_SEGMENTS,
     OFFSET_PAST_END,
     SHORTER_THAN_STATED,
@@ -69,66 +70,76 @@ class _Judge:
     def results(
         self, cuts: Sequence[Cut], spans: Iterable[Span], sample_rate: int
     ) -> Iterator[Segment | Reject]:
-        """Turn cuts into segments, and what could not be cut into rejects."""
+        """Turn cuts into segments, and what could not be cut into rejects; one at least comes."""
         stated = self.segmenter.stated
+        # What remains of a window after its last whole piece may be no sample.
+        kept = [cut for cut in cuts if stated or not cut.is_empty]
         try:
             _check_statements(self.recording, self.total_seconds)
-            _check_found(self.segmenter, cuts, self.total_seconds)
+            problems = self._problems(spans, cuts) if stated else {}
+            self._check_found(kept or problems)
         except RejectedError as error:
             yield _reject(self.recording, error)
             return
-        past = self._past_the_end(spans) if stated else {}
-        yield from past.values()
-        for cut in cuts:
-            if cut.index in past or (cut.is_empty and not stated):
-                continue  # what remains of a window after its last whole piece may be no sample
+        yield from problems.values()
+        for cut in kept:
+            if cut.index in problems:
+                continue
             if cut.error:
                 yield replace(_reject(self.recording, cut.error), id=self._id(cut.span, cut.index))
-                continue
-            span = cut.span
-            if not stated and len(cuts) == 1:  # in one piece: its text still holds
-                span = self.recording.window
-            yield Segment(
-                id=self._id(cut.span, cut.index),
-                recording_id=self.recording.id,
-                start_seconds=cut.start_seconds,
-                num_samples=cut.num_samples,
-                sample_rate=sample_rate,
-                num_channels=cut.num_channels,
-                text=span.text,
-                language=span.language,
-                speaker=span.speaker,
-                custom=span.custom,
-                audio=cut.audio,
-            )
+            else:
+                yield self._segment(cut, sample_rate, alone=len(kept) == 1)
+
+    def _segment(self, cut: Cut, sample_rate: int, *, alone: bool) -> Segment:
+        span = cut.span
+        if alone and not self.segmenter.stated:  # in one piece: its text still holds
+            span = whole_of(self.recording, cut.start_seconds)
+        return Segment(
+            id=self._id(cut.span, cut.index),
+            recording_id=self.recording.id,
+            start_seconds=cut.start_seconds,
+            num_samples=cut.num_samples,
+            sample_rate=sample_rate,
+            num_channels=cut.num_channels,
+            text=span.text,
+            language=span.language,
+            speaker=span.speaker,
+            custom=span.custom,
+            audio=cut.audio,
+        )
 
     def _id(self, span: Span, index: int) -> str:
         if span is self.recording.window or not self.segmenter.numbered:
             return self.recording.id
         return f"{self.recording.id}@{index:04d}"
 
-    def _past_the_end(self, spans: Iterable[Span]) -> dict[int, Reject]:
-        """Reject the spans that the input states and the file does not hold."""
-        past = {}
+    def _problems(self, spans: Iterable[Span], cuts: Sequence[Cut]) -> dict[int, Reject]:
+        """Reject the spans of the input that make no sense, or that the file does not hold."""
+        begun = {cut.index for cut in cuts}
+        found: dict[int, Reject] = {}
         for index, span in enumerate(spans):
-            if span is self.recording.window and not self.recording.explicit_window:
-                continue  # a rounded duration; `_check_statements` has judged it
+            rounded = span is self.recording.window and not self.recording.explicit_window
             end = span.start_seconds + (span.duration_seconds or 0.0)
-            if (
-                span.start_seconds >= self.total_seconds
-                or end > self.total_seconds + TOLERANCE_SECONDS
-            ):
+            if span.problem is not None:
+                error = RejectedError(INVALID_ROW, span.problem)
+            elif rounded:
+                continue  # `_check_statements` has judged it
+            elif index not in begun or end > self.total_seconds + TOLERANCE_SECONDS:
                 words = f"{span.start_seconds:g} to {end:g} s lies outside"
-                error = RejectedError(
-                    OFFSET_PAST_END, f"{words} the file's {self.total_seconds:.3f} s"
-                )
-                past[index] = replace(_reject(self.recording, error), id=self._id(span, index))
-        return past
+                words = f"{words} the file's {self.total_seconds:.3f} s"
+                error = RejectedError(OFFSET_PAST_END, words)
+            else:
+                continue
+            found[index] = replace(_reject(self.recording, error), id=self._id(span, index))
+        return found
 
-
-def _check_found(segmenter: Segmenter, cuts: Sequence[Cut], total_seconds: float) -> None:
-    if not segmenter.stated and not cuts:
-        raise RejectedError(NO_SEGMENTS, f"nothing to cut in {total_seconds:.2f} s")
+    def _check_found(self, found: object) -> None:
+        window = self.recording.window
+        length = window.duration_seconds if self.recording.explicit_window else None
+        length = self.total_seconds - window.start_seconds if length is None else length
+        if not found:
+            words = f"nothing to cut out of {length:g} s; give the row a longer window"
+            raise RejectedError(NO_SEGMENTS, words)
 
 
 def _check_statements(recording: Recording, total_seconds: float) -> None:

@@ -5,7 +5,6 @@ whose file a cut spoke of is passed over: its cuts stand for it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,31 @@ from wavemill import storage
 from wavemill.errors import RejectedError
 from wavemill.pipelines.ingest import places
 from wavemill.pipelines.ingest.lines import read_objects
-from wavemill.pipelines.ingest.row import Fields, Manifest, Row, invalid, plain, seconds
+from wavemill.pipelines.ingest.row import Manifest, Row, invalid, read_spans, seconds
 from wavemill.pipelines.ingest.seen import Ledger, Source
+from wavemill.pipelines.ingest.supervisions import (
+    channels_of,
+    custom_fields,
+    in_cut,
+    in_file,
+    positions,
+    summed_up,
+    supervision,
+    taken_over,
+)
 from wavemill.records import INVALID_ROW, UNSUPPORTED, Recording, Reject, Span, safe_key
-
-COVER_SECONDS = 0.1
-"""How far a supervision may miss a recording's ends and still be about the whole of it."""
 
 _CUTS = ("MonoCut", "MultiCut", "DataCut", "MixedCut", "PaddingCut")
 _CUT_FILES = "files of cuts"
 _RECORDINGS = "lhotse recordings"
 _HARMLESS_TRANSFORMS = ("Resample",)
+_ABOUT_RECORDING = (
+    "id", "sources", "sampling_rate", "num_samples", "duration", "channel_ids", "transforms",
+)  # fmt: skip
+_ABOUT_CUT = (
+    "id", "type", "start", "duration", "channel", "supervisions", "features", "recording",
+)  # fmt: skip
+"""Fields of a recording or cut that lhotse itself reads; the others are custom."""
 
 
 def lhotse_kind(fields: Mapping[str, Any]) -> str | None:
@@ -46,7 +59,7 @@ def read_supervisions(source: Source, ledger: Ledger) -> Iterator[Row]:
             continue
         try:
             recording_id = _identity(fields, "recording_id")
-            span = _supervision(fields)
+            span = supervision(fields)
             if span.start_seconds < 0:
                 raise invalid(f"start is {span.start_seconds:g}, expected at least 0 (seconds)")
             ledger.add_supervision(recording_id, manifest.where(number), span)
@@ -161,54 +174,22 @@ def _whole(
     fields: Mapping[str, Any], identity: str, url: str, supervisions: Iterable[Span]
 ) -> Recording:
     _check_transforms(fields)
+    ids = _channel_ids(fields)
     duration = seconds(fields.get("duration"), "duration", above_zero=True)
-    spans = tuple(supervisions)
-    window = Span(start_seconds=0.0, duration_seconds=duration)
-    if len(spans) == 1 and _covers(spans[0], duration):
-        only = spans[0]
-        window = replace(window, text=only.text, language=only.language, speaker=only.speaker)
-    return Recording(id=identity, url=url, window=window, spans=spans)
-
-
-def _covers(span: Span, duration: float | None) -> bool:
-    end = span.start_seconds + (span.duration_seconds or 0.0)
-    return (
-        duration is not None
-        and span.start_seconds <= COVER_SECONDS
-        and end >= duration - COVER_SECONDS
+    window = Span(
+        start_seconds=0.0, duration_seconds=duration, custom=custom_fields(fields, _ABOUT_RECORDING)
     )
+    spans = tuple(in_file(span, ids) for span in supervisions)
+    if len(spans) == 1 and spans[0].covers(window):
+        window = taken_over(window, spans[0])
+    return Recording(id=identity, url=url, window=summed_up(window, spans), spans=spans)
 
 
-def _supervision(fields: Mapping[str, Any]) -> Span:
-    """Read a supervision; its start may lie before the cut that it belongs to."""
-    taken = Fields(fields)
-    start, duration = taken.number("start"), taken.number("duration")
-    before = type(start) in (int, float) and start < 0
-    begin = seconds(-start if before else start, "start")
-    length = seconds(duration, "duration", above_zero=True)
-    if begin is None or length is None:
-        raise invalid("a supervision needs start and duration")
-    text = taken.take("text", (str,))
-    language, speaker = taken.text("language"), taken.text("speaker")
-    for name in ("id", "recording_id", "channel"):
-        taken.take(name, (str, int, list))
-    taken.take("custom", (dict,))
-    custom = taken.rest() | _custom(fields)
-    if fields.get("id") is not None:
-        custom["supervision_id"] = str(fields["id"])
-    return Span(
-        start_seconds=-begin if before else begin,
-        duration_seconds=length,
-        text=text,
-        language=language,
-        speaker=speaker,
-        custom={name: value for name, value in custom.items() if value is not None},
-    )
-
-
-def _custom(fields: Mapping[str, Any]) -> dict[str, Any]:
-    custom = fields.get("custom")
-    return dict(plain(custom)) if isinstance(custom, dict) else {}
+def _channel_ids(recording: Mapping[str, Any]) -> list[int]:
+    """Return the ids of a file's channels, in the order that they lie in it."""
+    ids = recording["sources"][0].get("channels")
+    known = isinstance(ids, list) and all(type(channel) is int for channel in ids)
+    return ids if known else []
 
 
 def _recording_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -223,41 +204,32 @@ def _recording_of(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _cut(fields: Mapping[str, Any], url: str) -> Recording:
-    _check_transforms(fields["recording"])
+    recording = fields["recording"]
+    _check_transforms(recording)
+    ids = _channel_ids(recording)
     start = seconds(fields.get("start"), "start")
     duration = seconds(fields.get("duration"), "duration", above_zero=True)
     if start is None or duration is None:
         raise invalid("a cut needs start and duration")
     supervisions = fields.get("supervisions") or []
-    if not isinstance(supervisions, list) or not all(isinstance(s, dict) for s in supervisions):
-        raise invalid("the cut's supervisions are no list of objects")
-    spans = tuple(_inside(_supervision(part), start, duration) for part in supervisions)
-    window = Span(start_seconds=start, duration_seconds=duration, custom=_custom(fields))
-    if len(spans) == 1:
-        custom = {**spans[0].custom, **window.custom}
-        window = replace(spans[0], start_seconds=start, duration_seconds=duration, custom=custom)
-    channel = fields.get("channel")
-    mono = type(channel) is int and 0 <= channel < 1 << 15
-    if type(channel) is int and not mono:
-        raise invalid(f"channel is {channel}, expected 0 or more")
+    if not isinstance(supervisions, list):
+        raise invalid("the cut's supervisions are no list")
+    window = Span(
+        start_seconds=start,
+        duration_seconds=duration,
+        channels=positions(channels_of(fields.get("channel")), ids),
+        custom=custom_fields(recording, _ABOUT_RECORDING) | custom_fields(fields, _ABOUT_CUT),
+    )
+    spans = tuple(
+        span if span.problem else in_cut(in_file(span, ids), window)
+        for span in read_spans(supervisions, supervision, "supervision")
+    )
+    if len(spans) == 1 and spans[0].problem is None:  # a cut is made for what it holds
+        window = taken_over(window, spans[0])
     return Recording(
         id=_identity(fields, "id"),
         url=url,
-        window=window,
+        window=summed_up(window, spans),
         explicit_window=True,
-        channel=channel if mono else None,
         spans=spans,
     )
-
-
-def _inside(span: Span, cut_start: float, cut_duration: float) -> Span:
-    """Move a supervision from the cut's clock to the file's and clip it to the cut."""
-    start, duration = span.start_seconds, span.duration_seconds or 0.0
-    if start < 0.0 or start + duration > cut_duration:
-        end = min(cut_duration, start + duration)
-        start = max(0.0, start)
-        duration = end - start
-    if duration <= 0:
-        words = f"supervision {span.custom.get('supervision_id')!r} lies outside its cut"
-        raise invalid(words)
-    return replace(span, start_seconds=cut_start + start, duration_seconds=duration)

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """What a field may be called in NeMo rows, tables and tars; the first that is filled counts."""
 
+MAX_SECONDS = 1e9
+"""Thirty years: no recording is as long, and samples past it are no whole numbers any more."""
 MAX_DEPTH = 64
 """JSON nested deeper would end some later reader by its recursion limit."""
 
@@ -95,9 +97,10 @@ class Fields:
         return None
 
     def text(self, name: str) -> str | None:
-        """Take a text; a number counts as one."""
+        """Take a text; a number counts as one, and NaN, which tables have for nothing, as none."""
         value = self.take(name, (str, int, float))
-        return None if value is None else str(value)
+        missing = value is None or (isinstance(value, float) and math.isnan(value))
+        return None if missing else str(value)
 
     def number(self, name: str) -> Any:
         """Take a field that has to be a number, whatever it is."""
@@ -143,7 +146,8 @@ def seconds(value: Any, name: str, *, above_zero: bool = False) -> float | None:
     """Check a number of seconds; None stays None.
 
     Raises:
-        RejectedError: it is not a finite number, or less than zero, or zero where it must not be.
+        RejectedError: it is no number, or less than zero, or zero where it must not be, or more
+            than `MAX_SECONDS`.
 
     """
     if value is None:
@@ -153,7 +157,7 @@ def seconds(value: Any, name: str, *, above_zero: bool = False) -> float | None:
         number = float(value) if type(value) in (int, float) else math.nan
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number) or number < 0 or (above_zero and number == 0):
+    if not 0 <= number <= MAX_SECONDS or (above_zero and number == 0):
         raise invalid(f"{name} is {str(value)[:40]!r}, expected {wanted} (seconds)")
     return number
 
@@ -189,7 +193,7 @@ def described(
     `more` are custom fields besides those left over, `place` the recording's place in a tar.
 
     Raises:
-        RejectedError: an offset, a duration or a segment makes no sense.
+        RejectedError: an offset or a duration makes no sense.
 
     """
     offset = seconds(fields.number("offset"), "offset")
@@ -209,16 +213,36 @@ def described(
             custom=custom,
         ),
         explicit_window=offset is not None,
-        spans=tuple(_segments(custom["segments"])) if "segments" in custom else (),
+        spans=_segments(custom.get("segments")),
         **place,
     )
 
 
-def _segments(items: Any) -> Iterable[Span]:
+def read_spans(items: Sequence[Any], read: Callable[[Any], Span], name: str) -> tuple[Span, ...]:
+    """Read a row's annotations; one that makes no sense becomes a span that says so."""
+    spans = []
+    for number, item in enumerate(items, 1):
+        try:
+            spans.append(read(item))
+        except RejectedError as error:
+            problem = f"{name} {number} of {len(items)}: {error.detail}"
+            spans.append(Span(start_seconds=0.0, custom=as_written(item), problem=problem))
+    return tuple(spans)
+
+
+def as_written(item: Any) -> Mapping[str, Any]:
+    """Return what can be kept of an object that cannot be read."""
+    try:
+        return dict(plain(item)) if isinstance(item, Mapping) else {}
+    except RejectedError:
+        return {}
+
+
+def _segments(items: Any) -> tuple[Span, ...]:
     """Read `[start, end, text]` lists or objects; a field of another shape is just custom."""
-    if not isinstance(items, list) or not all(map(_is_segment, items)):
+    if not isinstance(items, list) or not any(map(_is_segment, items)):
         return ()
-    return [_segment(item) for item in items]
+    return read_spans(items, _segment, "segment")
 
 
 def _is_segment(item: Any) -> bool:
@@ -228,14 +252,16 @@ def _is_segment(item: Any) -> bool:
 
 
 def _segment(item: Any) -> Span:
+    if not _is_segment(item):
+        raise invalid(f"{str(item)[:40]!r}, expected [start, end, text] or an object with them")
     if isinstance(item, list):
         item = {"start": item[0], "end": item[1], "text": item[2] if len(item) > 2 else None}
     fields = Fields(item)
-    start = seconds(fields.number("start"), "a segment's start")
-    end = seconds(fields.number("end"), "a segment's end")
-    duration = seconds(fields.number("duration"), "a segment's duration")
+    start = seconds(fields.number("start"), "start")
+    end = seconds(fields.number("end"), "end")
+    duration = seconds(fields.number("duration"), "duration")
     if start is None or (duration is None and (end is None or end < start)):
-        raise invalid(f"a segment goes from {start} to {end} s; expected start <= end")
+        raise invalid(f"it goes from {start} to {end} s, expected start <= end")
     text = fields.take("text", (str,))
     language, speaker = fields.text("language"), fields.text("speaker")
     return Span(

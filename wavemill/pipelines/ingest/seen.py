@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-from wavemill.records import Span, span_to_json, to_json
+from wavemill.records import Span, span_from_json, span_to_json, to_json
 
 CACHE_KIB = 64 << 10
 MAX_PHASE = 99
@@ -112,7 +112,7 @@ class Ledger:
         for (body,) in self._db.execute(query, (_key(recording_id),)).fetchall():
             fields = json.loads(body)
             del fields["recording_id"]
-            yield Span(**fields)
+            yield span_from_json(fields)
 
     def orphans(self, group: str) -> Iterator[tuple[str, str, Span]]:
         """Yield (recording id, place, span) of the annotations whose recording is not marked."""
@@ -121,4 +121,4 @@ class Ledger:
             fields = json.loads(body)
             recording_id = fields.pop("recording_id")
             if not self.is_marked(group, recording_id):
-                yield recording_id, place, Span(**fields)
+                yield recording_id, place, span_from_json(fields)

@@ -1,9 +1,9 @@
 """`manifest`: what the input says: its rows' offsets and durations, or the spans inside a row."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from wavemill.pipelines.segmenters.base import OpenAudio
+from wavemill.pipelines.segmenters.base import OpenAudio, within
 from wavemill.records import Recording, Span
 
 
@@ -22,17 +22,12 @@ class ManifestSegmenter:
         """Take the settings."""
 
     def spans(self, recording: Recording, open_audio: OpenAudio) -> Iterable[Span]:
-        """Return the row's spans, or its window if it has none; see `Segmenter.spans`."""
+        """Return the row's spans, or its window if it has none; see `Segmenter.spans`.
+
+        Those with a problem come last, so that the others' numbers are those of what is cut.
+        """
         del open_audio
-        window = recording.window
         if not recording.spans:
-            return [window]
-        inherited = [
-            replace(
-                span,
-                language=span.language or window.language,
-                speaker=span.speaker or window.speaker,
-            )
-            for span in recording.spans
-        ]
-        return sorted(inherited, key=lambda span: span.start_seconds)
+            return [recording.window]
+        spans = (within(recording.window, span) for span in recording.spans)
+        return sorted(spans, key=lambda span: (span.problem is not None, span.start_seconds))

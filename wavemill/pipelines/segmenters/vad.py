@@ -80,10 +80,12 @@ class VadSegmenter:
                     SAMPLE_RATE,
                     start_seconds=window.start_seconds,
                     limit_seconds=limit,
-                    channel=recording.channel,
+                    channels=window.channels,
                 )
             )
             probabilities = speech_probabilities(self._session, audio)
+        if not clock.samples:
+            return []  # the window lies past the end, or is too short: not a want of speech
         found = speech_spans(probabilities, clock.samples / SAMPLE_RATE, self._config)
         if not found:
             raise RejectedError(NO_SPEECH, "no speech was found; --segment none keeps all audio")

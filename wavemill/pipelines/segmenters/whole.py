@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from wavemill.pipelines.segmenters.base import OpenAudio
+from wavemill.pipelines.segmenters.base import OpenAudio, whole_of
 from wavemill.records import Recording, Span
 
 
@@ -24,7 +24,8 @@ class WholeSegmenter:
     def spans(self, recording: Recording, open_audio: OpenAudio) -> Iterable[Span]:
         """Return the window; see `Segmenter.spans`."""
         del open_audio
+        whole = whole_of(recording, recording.window.start_seconds)
         if recording.explicit_window:
-            return [recording.window]
+            return [whole]
         # A stated duration is something to check, not a place to cut.
-        return [replace(recording.window, duration_seconds=None)]
+        return [replace(whole, duration_seconds=None)]
