@@ -151,13 +151,13 @@ def test_a_recording_survives_its_arrow_row(tmp_path: Path) -> None:
         ('{"text": "x"}', INVALID_ROW, "no path"),
         ('{"audio_filepath": ""}', INVALID_ROW, "no path"),
         ('{"audio_filepath": "a.wav", "offset": -1}', INVALID_ROW, "offset is '-1'"),
-        ('{"audio_filepath": "a.wav", "offset": "1"}', INVALID_ROW, "offset"),
+        ('{"audio_filepath": "a.wav", "offset": "1"}', INVALID_ROW, "offset is the text '1'"),
         ('{"audio_filepath": "a.wav", "offset": true}', INVALID_ROW, "offset"),
         ('{"audio_filepath": "a.wav", "duration": 0}', INVALID_ROW, "above 0"),
         ('{"audio_filepath": "a.wav", "duration": NaN}', INVALID_ROW, "duration is 'nan'"),
         ('{"audio_filepath": "a.wav", "duration": 1e999}', INVALID_ROW, "duration"),
         ('{"audio_filepath": "a.wav", "duration": 1' + "0" * 400 + "}", INVALID_ROW, "duration"),
-        ('{"audio_filepath": "a.wav", "offset": 1e300}', INVALID_ROW, "offset is '1e+300'"),
+        ('{"audio_filepath": "a.wav", "offset": 1e300}', INVALID_ROW, "at most 1e+09 (seconds)"),
         ('{"audio_filepath": "a.wav", "x": ' + "[" * 99 + "]" * 99 + "}", INVALID_ROW, "nested"),
         ('{"audio_filepath": "gone.wav"}', MISSING_FILE, "no such file"),
         ('{"audio_filepath": "a.wav/b.wav"}', MISSING_FILE, "correct the path"),
@@ -332,6 +332,11 @@ def test_a_store_that_fails_ends_the_job_rather_than_losing_rows(
     monkeypatch.setattr(storage, "open_read", fail)
     with pytest.raises(JobError, match="check your access and run again"):
         list(rows)
+
+
+def test_an_input_without_a_name_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="an input is empty"):
+        read_inputs([""])
 
 
 def test_a_manifest_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:

@@ -145,6 +145,58 @@ def test_damage_inside_a_parquet_file_gives_one_reject(tmp_path: Path) -> None:
     assert [reject.reason for reject in rejects] == [TRUNCATED]
 
 
+def test_dates_and_times_of_parquet_travel_however_far_they_lie(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "b.wav")
+    columns = {
+        "path": ["a.wav", "b.wav"],
+        "exact": pa.array([5, None], pa.timestamp("ns")),
+        "far": pa.array([2**62, 0], pa.timestamp("us")),
+    }
+    recordings, rejects = read(write_parquet(tmp_path / "t.parquet", columns))
+    assert not rejects
+    assert recordings[0].window.custom["exact"] == "1970-01-01 00:00:00.000000005"
+    assert recordings[1].window.custom == {"far": "1970-01-01 00:00:00.000000"}
+
+
+def test_a_value_of_parquet_that_cannot_be_read_costs_its_row(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav", "b.wav")
+    far = pa.array([[2**62], [0]], pa.list_(pa.timestamp("us")))
+    path = write_parquet(tmp_path / "t.parquet", {"path": ["a.wav", "b.wav"], "far": far})
+    recordings, rejects = read(path)
+    assert names(recordings) == ["b.wav"]
+    assert [(reject.reason, reject.detail.split(":")[0]) for reject in rejects] == [
+        (INVALID_ROW, "row 1")
+    ]
+
+
+def test_two_columns_of_one_name_are_wrong_usage(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "t.csv", ["path,text,text", "a.wav,x,y"])
+    with pytest.raises(UsageError, match="two columns are called 'text'; rename one"):
+        read(path)
+
+
+def test_a_header_may_have_blanks_around_its_names_and_blank_lines_before_it(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path, "a.wav")
+    recordings, rejects = read(write_lines(tmp_path / "t.csv", ["", "path, text", "a.wav,hi"]))
+    assert not rejects
+    assert recordings[0].window.text == "hi"
+
+
+@pytest.mark.parametrize("name", ["manifest.csv.gz", "manifest.parquet", "manifest.csv"])
+def test_a_table_damaged_from_the_start_is_wrong_usage_and_in_a_folder_a_reject(
+    tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path, "a.wav")
+    (tmp_path / name).write_bytes(b"path,text\ra.wav,x\r")
+    with pytest.raises(UsageError, match=r"fetch it again|write it again|correct its cells"):
+        read(tmp_path / name)
+    recordings, rejects = read(tmp_path)
+    assert names(recordings) == ["a.wav"]
+    assert [reject.source for reject in rejects] == [str(tmp_path / name)]
+
+
 @settings(max_examples=60, deadline=None,
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(st.sampled_from(["csv", "tsv"]), st.text(alphabet='a.,\t" \n\r\u00e9', max_size=60))

@@ -99,6 +99,8 @@ def _kind_in_folder(url: str) -> str | None:
         except UsageError as error:
             _log.warning("left out: %s", error)
             return None
+        except RejectedError as error:
+            _log.debug("%s: %s", url, error)  # reading it will say so again, as a reject
         return _TABLES[suffix]
     named = _LHOTSE_NAME.match(name) or _MANIFEST_NAME.match(name)
     if named and suffix in places.MANIFEST_SUFFIXES and suffix not in _TABLES:

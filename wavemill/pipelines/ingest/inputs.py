@@ -48,7 +48,9 @@ def queue_inputs(inputs: Sequence[str], ledger: Ledger, leave_out: str | None = 
         raise UsageError(f"no input given; expected {ACCEPTED}, globs or URLs of them")
     passed = places.absolute(leave_out) if leave_out else None
     for written in inputs:
-        given = places.absolute(written) if written else written
+        if not written:
+            raise UsageError("an input is empty; is a variable of the command line not set?")
+        given = places.absolute(written)
         sources = _expand(given, written, passed)
         first = next(sources, None)
         if first is None:
@@ -119,10 +121,13 @@ def _named(url: str) -> Source:
     kind = kind_of_file(url)
     if kind is None:
         raise UsageError(f"{url}: no reader for the suffix {suffix!r}; expected {ACCEPTED}")
-    if kind in ("table", "parquet"):
-        check_table(url)
-    elif kind not in ("audio", "tar"):
-        _check_readable(url)
+    try:
+        if kind in ("table", "parquet"):
+            check_table(url)
+        elif kind not in ("audio", "tar"):
+            _check_readable(url)
+    except RejectedError as error:
+        raise UsageError(f"{url}: {error.detail}") from error
     return Source(kind, url, places.folder_of(url))
 
 
@@ -130,8 +135,6 @@ def _check_readable(url: str) -> None:
     lines = read_lines(url)
     try:
         next(lines, None)
-    except RejectedError as error:
-        raise UsageError(f"{url}: {error.detail}") from error
     finally:
         lines.close()
 

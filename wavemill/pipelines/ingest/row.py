@@ -152,14 +152,21 @@ def seconds(value: Any, name: str, *, above_zero: bool = False) -> float | None:
     """
     if value is None:
         return None
-    wanted = "a number above 0" if above_zero else "a number of at least 0"
+    wanted = f"a number {'above' if above_zero else 'of at least'} 0"
     try:
         number = float(value) if type(value) in (int, float) else math.nan
     except OverflowError:
         number = math.inf
     if not 0 <= number <= MAX_SECONDS or (above_zero and number == 0):
-        raise invalid(f"{name} is {str(value)[:40]!r}, expected {wanted} (seconds)")
+        if number > MAX_SECONDS:
+            wanted += f" and at most {MAX_SECONDS:.0e}"
+        raise invalid(f"{name} is {_shown(value)}, expected {wanted} (seconds)")
     return number
+
+
+def _shown(value: Any) -> str:
+    """Quote a value; a text is called one, lest '1' look like the number that was wanted."""
+    return f"{'the text ' if isinstance(value, str) else ''}{str(value)[:40]!r}"
 
 
 def row_of_fields(row: Mapping[str, Any], manifest: Manifest, number: int, folder: str) -> Row:

@@ -1,5 +1,6 @@
 """lhotse supervisions: what is said of stretches of a recording, and so of the whole of it."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -130,9 +131,12 @@ def summed_up(window: Span, spans: Sequence[Span]) -> Span:
     """Say of a window what its supervisions say together.
 
     That is their texts in the order of their starts, and the language and speaker that all agree
-    on. Of a text with a gap, where a supervision has a problem, none is said.
+    on. Where one makes no sense, or begins past the end, no text is said rather than a doubtful.
     """
-    sound = sorted((s for s in spans if s.problem is None), key=lambda span: span.start_seconds)
+    end = math.inf if window.duration_seconds is None else window.start_seconds
+    end += window.duration_seconds or 0.0
+    sound = [span for span in spans if span.problem is None and span.start_seconds < end]
+    sound.sort(key=lambda span: span.start_seconds)
     texts = [span.text for span in sound if span.text is not None]
     whole = bool(texts) and len(sound) == len(spans)
     return replace(

@@ -2,7 +2,7 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +60,7 @@ def read_cells(url: str) -> Iterator[tuple[int, list[str] | RejectedError]]:
     """Yield the cells of each row, as many as the first has, with the number of its first line.
 
     A row that breaks the rules of quoting costs one line, not those that its open quote swallows.
+    Blank lines are none.
     """
     lines = _Lines(url)
     delimiter = "\t" if places.suffix_of(url).startswith("tsv") else ","
@@ -69,6 +70,8 @@ def read_cells(url: str) -> Iterator[tuple[int, list[str] | RejectedError]]:
         lines.begin()
         try:
             cells = next(reader)
+            if not cells:
+                continue
             number = lines.row[0][0]
             width = _check_width(cells, width)
             yield number, cells
@@ -99,8 +102,11 @@ def read_table(source: Source, ledger: Ledger) -> Iterator[Row]:
     manifest = Manifest(source.url)
     folder = manifest.folder
     rows = read_cells(source.url)
-    _, header = next(rows, (0, []))
-    names = [] if isinstance(header, RejectedError) else header
+    try:
+        names = _names(rows)
+    except RejectedError as error:
+        yield Row(manifest.reject(1, error.reason, error.detail))
+        return
     for number, cells in rows:
         if isinstance(cells, RejectedError):
             yield Row(manifest.reject(number, cells.reason, cells.detail))
@@ -110,6 +116,19 @@ def read_table(source: Source, ledger: Ledger) -> Iterator[Row]:
         else:
             fields = {name: cell for name, cell in zip(names, cells, strict=True) if cell and name}
             yield row_of_fields(_with_numbers(fields), manifest, number, folder)
+
+
+def _names(rows: Iterator[tuple[int, list[str] | RejectedError]]) -> list[str]:
+    """Take the header off the rows.
+
+    Raises:
+        RejectedError: it cannot be read.
+
+    """
+    _, header = next(rows, (0, []))
+    if isinstance(header, RejectedError):
+        raise header
+    return [name.strip() for name in header]
 
 
 def _is_text(cell: str) -> bool:
@@ -140,10 +159,12 @@ def read_parquet(source: Source, ledger: Ledger) -> Iterator[Row]:
     try:
         with storage.open_read(source.url) as file:
             for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS):
-                for row in batch.to_pylist():
+                for row in _rows(batch):
                     number += 1
-                    fields = {name: value for name, value in row.items() if value not in (None, "")}
-                    yield row_of_fields(_numbers_of(fields), manifest, number, folder)
+                    if isinstance(row, RejectedError):
+                        yield Row(manifest.reject(number, row.reason, row.detail))
+                    else:
+                        yield row_of_fields(_filled(row), manifest, number, folder)
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None):  # from the system, not from Arrow's decoders
             words = f"cannot read {source.url}: {error}; check your access and run again"
@@ -152,11 +173,36 @@ def read_parquet(source: Source, ledger: Ledger) -> Iterator[Row]:
         yield Row(manifest.reject(number + 1, TRUNCATED, words))
 
 
-def _numbers_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Take decimals for numbers too."""
+def _rows(batch: pa.RecordBatch) -> Iterable[dict[str, Any] | RejectedError]:
+    try:
+        return _values(batch)
+    except (ValueError, ArithmeticError, LookupError):  # of one value, perhaps
+        return [_row(batch.slice(index, 1)) for index in range(batch.num_rows)]
+
+
+def _row(batch: pa.RecordBatch) -> dict[str, Any] | RejectedError:
+    try:
+        return _values(batch)[0]
+    except (ValueError, ArithmeticError, LookupError) as error:
+        return RejectedError(INVALID_ROW, f"a value cannot be read: {error}; store it as text")
+
+
+def _values(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return a batch's rows, dates and times as text: Python's own hold fewer of them."""
+    columns = [
+        column.cast(pa.string()) if pa.types.is_temporal(column.type) else column
+        for column in batch.columns
+    ]
+    rows: list[dict[str, Any]] = pa.RecordBatch.from_arrays(columns, batch.schema.names).to_pylist()
+    return rows
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave empty fields out, and take decimals for numbers too."""
     return {
         name: float(value) if isinstance(value, Decimal) else value
-        for name, value in fields.items()
+        for name, value in row.items()
+        if value not in (None, "")
     }
 
 
@@ -164,14 +210,15 @@ def check_table(url: str) -> None:
     """Check that a table has a column of paths.
 
     Raises:
-        UsageError: it has none, or it holds the audio itself.
+        UsageError: it has none, or two columns of one name, or it holds the audio itself.
+        RejectedError: it cannot be read.
 
     """
-    if places.suffix_of(url) == "parquet":
-        names = _parquet_columns(url)
-    else:
-        _, header = next(read_cells(url), (0, []))
-        names = [] if isinstance(header, RejectedError) else header
+    is_parquet = places.suffix_of(url) == "parquet"
+    names = _parquet_columns(url) if is_parquet else _names(read_cells(url))
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{url}: two columns are called {twice[0]!r}; rename one of them")
     if not set(ALIASES["path"]) & set(names):
         raise UsageError(
             f"{url}: no column of audio paths among {', '.join(names[:12]) or 'its columns'};"
@@ -184,7 +231,7 @@ def _parquet_columns(url: str) -> list[str]:
         with storage.open_read(url) as file:
             schema = pq.read_schema(file)
     except pa.ArrowException as error:
-        raise UsageError(f"{url}: not a Parquet file ({error}); write it again") from error
+        raise RejectedError(TRUNCATED, f"not a Parquet file ({error}); write it again") from error
     for field in schema:
         if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0:
             raise UsageError(
