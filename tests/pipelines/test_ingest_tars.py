@@ -65,6 +65,16 @@ def test_a_sample_without_audio_is_rejected_and_the_rest_goes_on(tmp_path: Path)
     assert rejects[0].source.endswith("t.tar#a")
 
 
+def test_a_sample_with_two_audio_files_is_rejected_rather_than_one_dropped(tmp_path: Path) -> None:
+    members = {"a.wav": b"1", "a.flac": b"2", "b.clean.wav": b"3", "b.noisy.wav": b"4"}
+    recordings, rejects = read(write_tar(tmp_path / "x.tar", members))
+    assert not recordings
+    assert [(reject.id, reject.reason) for reject in rejects] == [
+        ("a", INVALID_ROW), ("b", INVALID_ROW),
+    ]  # fmt: skip
+    assert "2 audio among the sample's members: wav, flac" in rejects[0].detail
+
+
 def test_hidden_members_and_folders_are_passed_over(tmp_path: Path) -> None:
     members = {"._a.wav": b"x", "__meta__.json": b"{}", "d/a.wav": AUDIO}
     recordings, rejects = read(write_tar(tmp_path / "t.tar", members))

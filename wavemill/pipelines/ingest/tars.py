@@ -139,10 +139,11 @@ class _Tar:
             )  # fmt: skip
 
     def _recording(self, key: str, sample: Mapping[str, tarfile.TarInfo], where: str) -> Row:
-        audio = next((name for name in sample if places.is_audio(f"x.{name}")), None)
-        if audio is None:
-            held = ", ".join(sample)
-            raise invalid(f"no audio among the sample's members: {held}")
+        found = [name for name in sample if places.is_audio(f"x.{name}")]
+        if len(found) != 1:
+            held = f"{len(found) or 'no'} audio among the sample's members: {', '.join(sample)}"
+            raise invalid(f"{held}; put one audio file into each sample")
+        (audio,) = found
         member = sample[audio]
         if member.issparse():
             raise invalid(f"{member.name} is stored as a sparse file; write the tar again")
