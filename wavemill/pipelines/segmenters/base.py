@@ -31,6 +31,8 @@ class Segmenter(Protocol):
 
         Returns:
             Spans; may be endless for a segmenter that cuts on until the audio ends.
+                One without channels is cut from its window's; one with a problem is rejected
+                where `stated` is true.
 
         Raises:
             RejectedError: there is nothing to cut out.
