@@ -19,7 +19,7 @@ def inspect(out: str, *, json_: bool) -> None:
     """
     from wavemill.sharding.dataset import Dataset
 
-    facts = Dataset.open(out.rstrip("/")).inspect()
+    facts = Dataset.open(out.rstrip("/") or out).inspect()
     emit(facts, _lines(facts), json_=json_)
 
 
