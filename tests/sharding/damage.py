@@ -2,12 +2,19 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import read_jsonl
+from tests.conftest import SPEECH, read_jsonl
 from wavemill.digest import digest
+from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.lint import Report, lint
+
+AUDIO, MVQ, BEATS = "bucket-*/audio_*.tar", "bucket-*/mvq_*.tar", "bucket-*/beats_*.tar"
+CUTS, MANIFEST = "bucket-*/cuts.*.jsonl", "bucket-*/sharded_manifests/*.json"
+EFFECTS = SPEECH / "effects" / "manifest.jsonl"
 
 Damage = Callable[[Path], None]
 Row = dict[str, Any]
@@ -84,3 +91,15 @@ def described(change: Callable[[Row], object]) -> Damage:
         write_content(out, content)
 
     return damage
+
+
+def checked(out: Path, *, quick: bool = False) -> Report:
+    return lint(Dataset.open(str(out)), quick=quick)
+
+
+def assert_named(report: Report, words: str) -> None:
+    assert any(words in problem["problem"] for problem in report.problems), report.problems
+
+
+def add_a_stray(out: Path) -> None:
+    shutil.copy(first(out, AUDIO), first(out, "bucket-*") / "audio_000009.tar")
