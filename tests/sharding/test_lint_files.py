@@ -20,6 +20,8 @@ REJECT = {"id": "a", "recording": "a", "stage": "segment", "reason": "no-speech"
     ("text", "words"),
     [
         (json.dumps(REJECT) + "\n", "rejected.no-speech is 0, should be 1"),
+        (2 * (json.dumps({**REJECT, "stage": "ingest"}) + "\n"), "recordings is 0, should be 2"),
+        (2 * (json.dumps(REJECT) + "\n"), "recordings is 0, should be 1"),
         (json.dumps({**REJECT, "detail": None}) + "\n", "detail is None, not text in line 1"),
         ('{"id": "a"}\n', "recording is missing in line 1"),
         ("[]\n", "line 1 is no whole JSON object"),

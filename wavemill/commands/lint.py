@@ -21,8 +21,9 @@ def lint(out: str, *, quick: bool, json_: bool) -> None:
     from wavemill.pipelines.progress import Reporter
     from wavemill.sharding.dataset import Dataset
     from wavemill.sharding.lint import lint as check
+    from wavemill.storage import folder_url
 
-    dataset = Dataset.open(out.rstrip("/") or out)
+    dataset = Dataset.open(folder_url(out))
     with Reporter().stage("lint", len(dataset.content["shards"])) as show:
         report = check(dataset, quick=quick, show=show)
     lines = [
@@ -33,8 +34,8 @@ def lint(out: str, *, quick: bool, json_: bool) -> None:
     lines.append(f"{report.shards:,} shards, {report.samples:,} samples: {state}")
     if report.problems:
         lines.append(
-            "remove the files that are damaged or do not belong, and give the same"
-            " `wavemill prepare` again: it writes anew what is missing"
+            "remove what does not belong, and give the same `wavemill prepare` again with"
+            " --verify: it writes anew what is missing or damaged"
         )
     emit(report.to_json(), lines, json_=json_)
     if report.problems:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +13,6 @@ from wavemill.sharding.lint.report import REMEDY, REWRITE, Report
 from wavemill.sharding.schema import short
 
 CHUNK = 1 << 22
-BUCKETS = "bucket-"
-"""Readers' globs take folders that are named so."""
-PARTIAL = re.compile(rf"\..+\.[0-9a-f]{{8}}{re.escape(storage.PARTIAL)}")
 
 
 def shard_name(shard: dict[str, Any]) -> str:
@@ -26,13 +22,8 @@ def shard_name(shard: dict[str, Any]) -> str:
 
 def expected_files(content: dict[str, Any], shard: dict[str, Any]) -> list[str]:
     """Return the paths of all files of a shard."""
-    number = shard["number"]
-    tars = [layout.tar_name(stream, number) for stream in content["tokenizers"]]
-    names = [layout.cuts_name(number)]
-    if content["settings"]["audio"] != "none":
-        tars.append(layout.tar_name("audio", number))
-        names.append(layout.manifest_name(number))
-    names += [name for tar in tars for name in (tar, f"{tar}.idx")]
+    with_audio = content["settings"]["audio"] != "none"
+    names = layout.shard_files(shard["number"], content["tokenizers"], audio=with_audio)
     return [f"{shard['bucket']}/{name}" for name in names]
 
 
@@ -104,13 +95,13 @@ def check_strays(dataset: Dataset, report: Report) -> None:
     listed = {path for shard in shards for path in expected_files(dataset.content, shard)}
     named = {shard["bucket"] for shard in shards}
     system, root = storage.filesystem(dataset.url)
-    for place in sorted(name.rstrip("/") for name in system.ls(root, detail=False)):
-        folder = posixpath.basename(place)
-        if PARTIAL.fullmatch(folder):
+    for folder in storage.list_names(dataset.url):
+        place = posixpath.join(root, folder)
+        if storage.is_partial(folder):
             report.add(".", "", f"{folder} was left by a job that was killed; remove it")
         elif folder in named and system.isdir(place):
             _check_folder(system, place, folder, listed, report)
-        elif folder.startswith(BUCKETS) and system.isdir(place):
+        elif layout.is_bucket(folder) and system.isdir(place):
             report.add(folder, "", f"{folder} belongs to no shard; remove it")
 
 
@@ -118,7 +109,7 @@ def _check_folder(system: Any, place: str, folder: str, listed: set[str], report
     for found in _files_below(system, place):
         path = folder + found.removeprefix(place)
         name = posixpath.basename(path)
-        if PARTIAL.fullmatch(name):
+        if storage.is_partial(name):
             report.add(folder, "", f"{path} was left by a job that was killed; remove it")
         elif path not in listed and not name.startswith("."):
             report.add(folder, "", f"{path} belongs to no shard; remove it")
