@@ -1,5 +1,6 @@
 import contextlib
 import io
+import random
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.audio.audio_files import decode, ffmpeg_bytes, sndfile_bytes, speech
 from wavemill.audio import open_audio
-from wavemill.audio.containers import check_whole, is_mp3_without_length, measure
+from wavemill.audio.containers import check_whole, measure
 from wavemill.errors import RejectedError
 from wavemill.records import TRUNCATED, UNDECODABLE
 
@@ -130,14 +131,35 @@ def test_bytes_after_the_end_do_no_harm() -> None:
         check(whole(name) + b"TAG" + bytes(125))
 
 
-def test_an_mp3_with_and_without_a_length_are_told_apart() -> None:
-    for name in STATED:
-        assert not is_mp3_without_length(io.BytesIO(whole(name)))
-    file = io.BytesIO(whole("plain.mp3"))
-    assert is_mp3_without_length(file)
-    assert file.tell() == 0
-    assert is_mp3_without_length(io.BytesIO(ID3 + whole("plain.mp3")))
-    assert not is_mp3_without_length(io.BytesIO(b"RIFF"))
+@pytest.mark.parametrize("name", ["vorbis.ogg", "opus.ogg", "ffmpeg.opus"])
+def test_an_ogg_with_damage_anywhere_is_rejected(tmp_path: Path, name: str) -> None:
+    data = whole(name)
+    dice = random.Random(name)
+    for _ in range(60):
+        at, length = dice.randrange(len(data)), dice.choice([1, 4, 100, 3000])
+        damage = dice.choice([bytes(length), b"\xff" * length, dice.randbytes(length)])
+        damaged = (data[:at] + damage + data[at + length :])[: len(data)]
+        (tmp_path / name).write_bytes(damaged)
+        if damaged == data:
+            continue
+        with pytest.raises(RejectedError) as caught:
+            decode(tmp_path / name)
+        assert caught.value.reason in {TRUNCATED, UNDECODABLE}
+
+
+def test_a_damaged_page_is_named() -> None:
+    data = bytearray(whole("vorbis.ogg"))
+    page = data.rindex(b"OggS")
+    data[page + 1000] ^= 1
+    with pytest.raises(RejectedError, match=f"page at byte {page} is damaged") as caught:
+        check(bytes(data))
+    assert caught.value.reason == UNDECODABLE
+
+
+@pytest.mark.parametrize("name", ["vorbis.ogg", "opus.ogg"])
+def test_tags_after_an_ogg_do_no_harm(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(whole(name) + b"TAG" + bytes(125))
+    assert len(decode(tmp_path / name)) == len(speech()[0])
 
 
 MAGICS = [

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from tests.audio.audio_files import HELLO, Samples, decode, ffmpeg_bytes, sndfile_bytes, speech
 from wavemill.audio import AudioInfo, encode_flac, flac_to_float, open_audio
-from wavemill.audio.decode import BLOCK_SAMPLES
+from wavemill.audio.stream import BLOCK_SAMPLES
 from wavemill.errors import RejectedError
 from wavemill.records import (
     EMPTY,

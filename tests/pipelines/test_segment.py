@@ -22,7 +22,7 @@ from tests.pipelines.cut_files import (
     window,
 )
 from wavemill.audio import flac_to_float, open_recording
-from wavemill.audio.decode import BLOCK_SAMPLES
+from wavemill.audio.stream import BLOCK_SAMPLES
 from wavemill.errors import RejectedError, UsageError
 from wavemill.pipelines import cut as cut_module
 from wavemill.pipelines import segment

@@ -1,8 +1,9 @@
 """Audio in and out: decode, resample, encode."""
 
-from wavemill.audio.decode import AudioInfo, AudioStream, open_audio, open_recording
+from wavemill.audio.decode import open_audio, open_flac, open_recording
 from wavemill.audio.encode import encode_flac, encode_opus, flac_to_float
 from wavemill.audio.resample import StreamResampler, mono_blocks, pick_channels, resample, to_mono
+from wavemill.audio.stream import AudioInfo, AudioStream
 
 __all__ = [
     "AudioInfo",
@@ -13,6 +14,7 @@ __all__ = [
     "flac_to_float",
     "mono_blocks",
     "open_audio",
+    "open_flac",
     "open_recording",
     "pick_channels",
     "resample",

@@ -2,32 +2,36 @@
 
 Decoders read a file that was cut short without a word: libsndfile trims a WAV's length to what it
 finds, and an Ogg or MP3 stream just ends. A corpus must not take half an utterance for a whole one,
-so the few bytes that state a length are read here first.
+so the few bytes that state a length are read here first. Of Ogg it is all bytes: its pages have
+checksums, and decoders skip those that are wrong.
 """
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
+from wavemill.audio.mpeg import is_mpeg_audio, read_stated
 from wavemill.errors import RejectedError
-from wavemill.records import TRUNCATED
+from wavemill.records import TRUNCATED, UNDECODABLE
 
 HEAD_BYTES = 8192
-TAIL_BYTES = 65536 + 512  # an Ogg page is at most 65,307 bytes
+OGG_HEADER_BYTES = 27
 STREAMED = 0x7FFF0000
 """A RIFF size from here on means "unknown": what ffmpeg and sox write into a pipe."""
 
 
 def check_whole(file: BinaryIO, size: int) -> None:
-    """Compare a file's stated and true sizes and rewind it.
+    """Compare a file's stated and true sizes, and Ogg's checksums; rewind it.
 
     Args:
         file: seekable, `size` bytes long.
         size: in bytes.
 
     Raises:
-        RejectedError: `truncated`, when the file ends before its header says.
+        RejectedError: `truncated`, when the file ends before its header says; `undecodable`, when
+            a page of an Ogg file is damaged.
 
     """
     file.seek(0)
@@ -38,8 +42,8 @@ def check_whole(file: BinaryIO, size: int) -> None:
                 check(file, head, size)
                 break
         else:
-            if _is_mpeg_audio(head):
-                _check_mp3(file, head, size)
+            if is_mpeg_audio(file):
+                _check_mp3(file, size)
     except (struct.error, IndexError) as error:
         words = f"the file of {size} bytes ends within its header; fetch it again"
         raise RejectedError(TRUNCATED, words) from error
@@ -88,20 +92,35 @@ def _check_caf(file: BinaryIO, _: bytes, size: int) -> None:
 
 
 def _check_ogg(file: BinaryIO, _: bytes, size: int) -> None:
-    """Require the last page to be whole and to bear the end-of-stream flag."""
-    start = max(0, size - TAIL_BYTES)
-    file.seek(start)
-    tail = file.read(TAIL_BYTES)
-    page = tail.rfind(b"OggS")
-    header = tail[page : page + 27]
-    if page < 0 or len(header) < 27:
-        raise RejectedError(TRUNCATED, "the Ogg stream ends within a page; fetch it again")
-    lacing = tail[page + 27 : page + 27 + header[26]]
-    end = start + page + 27 + header[26] + sum(lacing)
-    if len(lacing) < header[26] or end > size:
-        raise _truncated(end, size)
-    if not header[5] & 4:
-        raise RejectedError(TRUNCATED, "the Ogg stream has no last page; fetch it again")
+    """Require every page to be whole and undamaged, and the last to bear the end-of-stream flag.
+
+    Decoders leave out a damaged page, and what lay in it, without a word.
+    """
+    position, flags = 0, 0
+    file.seek(0)
+    while (header := file.read(OGG_HEADER_BYTES))[:4] == b"OggS":
+        lacing = file.read(header[26])
+        body = file.read(sum(lacing))
+        if len(lacing) < header[26] or len(body) < sum(lacing):
+            raise _truncated(position + OGG_HEADER_BYTES + header[26] + sum(lacing), size)
+        if _ogg_checksum(header, lacing, body) != header[22:26]:
+            raise RejectedError(UNDECODABLE, f"the Ogg page at byte {position} is damaged")
+        position, flags = file.tell(), header[5]
+    if flags & 4:  # what comes after the last page are tags of other formats
+        return
+    if not b"OggS".startswith(header):
+        raise RejectedError(UNDECODABLE, f"byte {position} of the Ogg stream begins no page")
+    raise RejectedError(TRUNCATED, "the Ogg stream has no last page; fetch it again")
+
+
+_BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(header: bytes, lacing: bytes, body: bytes) -> bytes:
+    """Compute a page's checksum: zlib's, with the bits the other way round and none inverted."""
+    page = header[:22] + bytes(4) + header[26:] + lacing + body
+    checksum = zlib.crc32(page.translate(_BITS_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return checksum.to_bytes(4, "big").translate(_BITS_REVERSED)
 
 
 def _check_mp4(file: BinaryIO, _: bytes, size: int) -> None:
@@ -121,43 +140,9 @@ def _check_mp4(file: BinaryIO, _: bytes, size: int) -> None:
         raise _truncated(position, size)
 
 
-def _is_mpeg_audio(head: bytes) -> bool:
-    return head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
-
-
-def is_mp3_without_length(file: BinaryIO) -> bool:
-    """Say whether a file looks like an MP3 whose first frame does not count the frames; rewind it.
-
-    libsndfile then guesses how long it is, and reads no further than that.
-    """
-    head = file.read(HEAD_BYTES)
-    xing = _find_xing(file, head)[1] if _is_mpeg_audio(head) else b"Xing\0\0\0\1"
-    file.seek(0)
-    return len(xing) < 8 or not xing[7] & 1
-
-
-def _find_xing(file: BinaryIO, head: bytes) -> tuple[int, bytes]:
-    """Return where the first frame begins, and its Xing or Info header as far as it goes."""
-    start = 0
-    if head[:3] == b"ID3":
-        tag = head[6:10]
-        start = 10 + (tag[0] << 21 | tag[1] << 14 | tag[2] << 7 | tag[3])
-        file.seek(start)
-        head = file.read(HEAD_BYTES)
-    found = max(head.find(b"Xing", 0, 256), head.find(b"Info", 0, 256))
-    return start, head[found : found + 16] if found >= 0 else b""
-
-
-def _check_mp3(file: BinaryIO, head: bytes, size: int) -> None:
-    """Compare the byte count of a Xing or Info header, which encoders write into frame one."""
-    start, xing = _find_xing(file, head)
-    if len(xing) < 16:
-        return
-    flags, frames_or_bytes, second = struct.unpack(">III", xing[4:])
-    if not flags & 2:
-        return
-    stated = start + (second if flags & 1 else frames_or_bytes)
-    if stated > size:
+def _check_mp3(file: BinaryIO, size: int) -> None:
+    stated = read_stated(file).end_bytes
+    if stated is not None and stated > size:
         raise _truncated(stated, size)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from wavemill.audio.decode import AudioStream
+from wavemill.audio.stream import AudioStream
 from wavemill.errors import RejectedError
 from wavemill.records import UNSUPPORTED
 

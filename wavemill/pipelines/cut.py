@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wavemill.audio import AudioInfo, AudioStream, encode_flac, pick_channels, resample, to_mono
-from wavemill.audio.decode import Block
+from wavemill.audio.stream import Block
 from wavemill.errors import RejectedError
 from wavemill.records import INVALID_ROW, Recording, Span
 
