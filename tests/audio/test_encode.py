@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.audio.audio_files import speech
-from wavemill.audio import encode_opus, resample
+from wavemill.audio import FlacEncoder, encode_flac, encode_opus, resample
 from wavemill.audio.encode import OPUS_RATES, opus_rate
 
 
@@ -74,3 +74,21 @@ def test_opus_names_no_version_of_its_maker() -> None:
     assert b"Lavf6" not in opus
     assert b"Lavc6" not in opus
     assert opus[14:18] == bytes(4)  # the stream's serial number
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 20_000),
+    st.lists(st.integers(0, 20_000), max_size=8),
+    st.integers(1, 3),
+    st.sampled_from([16, 24]),
+)
+def test_flac_is_the_same_however_the_audio_is_blocked(
+    num_samples: int, cuts: list[int], num_channels: int, bit_depth: int
+) -> None:
+    dice = np.random.default_rng(num_samples)
+    audio = dice.normal(0, 0.4, (num_samples, num_channels)).astype(np.float32)
+    encoder = FlacEncoder(16_000, num_channels, bit_depth)
+    for block in np.split(audio, sorted(cuts)):
+        encoder.push(block)
+    assert encoder.finish() == encode_flac(audio, 16_000, bit_depth)

@@ -3,12 +3,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.audio.audio_files import Samples, speech
-from wavemill.audio import AudioInfo, StreamResampler, mono_blocks, resample, to_mono
+from wavemill.audio import (
+    AudioInfo,
+    StreamResampler,
+    mono_blocks,
+    resample,
+    to_mono,
+)
 from wavemill.errors import RejectedError
 from wavemill.records import UNSUPPORTED
 
@@ -38,18 +43,25 @@ def noise(num_samples: int, num_channels: int = 1) -> Samples:
 
 
 @settings(max_examples=60, deadline=None)
-@given(RATES, RATES, st.integers(0, 20_000), st.lists(st.integers(0, 20_000), max_size=6))
+@given(
+    RATES,
+    RATES,
+    st.integers(0, 20_000),
+    st.lists(st.integers(0, 20_000), max_size=6),
+    st.none() | st.integers(1, 3),
+)
 def test_blocks_resample_as_if_they_were_one_piece(
-    from_hz: int, to_hz: int, num_samples: int, cuts: list[int]
+    from_hz: int, to_hz: int, num_samples: int, cuts: list[int], num_channels: int | None
 ) -> None:
-    audio = noise(num_samples)[:, 0]
-    stream = StreamResampler(from_hz, to_hz)
+    audio = noise(num_samples, num_channels or 1)
+    if num_channels is None:
+        audio = audio[:, 0]
+    stream = StreamResampler(from_hz, to_hz, num_channels)
     parts = [stream.push(block) for block in np.split(audio, sorted(cuts))]
     found = np.concatenate([*parts, stream.finish()])
-    expected = audio if from_hz == to_hz else soxr.resample(audio, from_hz, to_hz, quality="HQ")
+    expected = resample(audio, from_hz, to_hz) if num_samples else audio
     assert found.dtype == np.float32
-    assert len(found) == len(expected)
-    assert np.allclose(found, expected, atol=1e-6, rtol=0)
+    assert np.array_equal(found, expected)
 
 
 @settings(max_examples=60, deadline=None)
@@ -108,6 +120,20 @@ def test_mono_blocks_come_at_the_other_rate() -> None:
     audio, rate = speech(2)
     found = np.concatenate(list(mono_blocks(fake(audio, rate, 7, 5000), 8_000)))
     assert np.allclose(found, resample(to_mono(audio), rate, 8_000), atol=1e-6)
+
+
+def test_a_channel_is_picked_and_stays_a_channel() -> None:
+    audio = noise(10, 3)
+    assert np.array_equal(pick_channels(audio, [1]), audio[:, [1]])
+    assert pick_channels(audio, []) is audio
+
+
+@pytest.mark.parametrize("num_channels", range(1, 9))
+def test_mono_does_not_depend_on_how_the_audio_is_blocked(num_channels: int) -> None:
+    audio = noise(1000, num_channels)
+    for size in (1, 7, 256):
+        blocks = [to_mono(audio[at : at + size]) for at in range(0, len(audio), size)]
+        assert np.array_equal(np.concatenate(blocks), to_mono(audio))
 
 
 def test_a_channel_that_is_not_there_is_rejected() -> None:

@@ -22,9 +22,7 @@ from tests.pipelines.cut_files import (
     window,
 )
 from wavemill.audio import flac_to_float, open_recording
-from wavemill.audio.stream import BLOCK_SAMPLES
 from wavemill.errors import RejectedError, UsageError
-from wavemill.pipelines import cut as cut_module
 from wavemill.pipelines import segment
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import parse_segmenter
@@ -165,34 +163,6 @@ def test_fixed_pieces_put_together_are_the_file(
     found = cut(f"fixed:{seconds}", row)
     if start < num_samples:
         assert [v for piece in found for v in values(piece)] == list(range(start, num_samples))
-
-
-def test_a_long_file_cut_with_fixed_is_never_in_memory_as_a_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    num_samples = 6 * BLOCK_SAMPLES
-    soundfile.write(tmp_path / "a.flac", np.zeros(num_samples, np.int16), 16_000)
-    held = most = 0
-
-    class Watched(cut_module.Cut):
-        def take(self, block: Any, position: int) -> None:
-            nonlocal held, most
-            before = sum(map(len, self.parts))
-            super().take(block, position)
-            held += sum(map(len, self.parts)) - before
-            most = max(most, held)
-
-        def finish(self, *args: Any) -> None:
-            nonlocal held
-            held -= sum(map(len, self.parts))
-            super().finish(*args)
-            assert not self.parts
-
-    monkeypatch.setattr(cut_module, "Cut", Watched)
-    found = segments(cut("fixed:1", Recording(id="a", url=str(tmp_path / "a.flac"))))
-    assert sum(piece.num_samples for piece in found) == num_samples
-    assert held == 0
-    assert 16_000 <= most <= 2 * 16_000
 
 
 def test_manifest_cuts_the_spans_of_a_row_in_the_order_of_their_starts(tmp_path: Path) -> None:

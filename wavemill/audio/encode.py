@@ -4,7 +4,6 @@ The same samples give the same bytes: no clock and no random serial number gets 
 """
 
 import io
-from typing import Any
 
 import av
 import numpy as np
@@ -20,31 +19,52 @@ OPUS_BITS_PER_SECOND = 32_000
 """A channel."""
 
 
-def encode_flac(audio: npt.NDArray[np.float32], sample_rate: int, bit_depth: int) -> bytes:
-    """Encode [N, C] float32 in [-1, 1] as FLAC of 16 or 24 bits; what lies outside is clipped.
+class FlacEncoder:
+    """Encodes blocks as one FLAC file; how the audio is blocked does not show in its bytes.
 
     Samples that came from integers of at most `bit_depth` bits are stored exactly: libsndfile's
     own conversion scales by 32767, this one by 32768, as decoders do.
-
-    Raises:
-        RejectedError: FLAC has no such sample rate or number of channels.
-
     """
-    scale = float(1 << (bit_depth - 1))
-    whole = np.clip(np.rint(audio * scale), -scale, scale - 1)
-    samples: npt.NDArray[Any]
-    if bit_depth == 16:
-        samples = whole.astype(np.int16)
-    else:
-        samples = whole.astype(np.int32) << (32 - bit_depth)
-    buffer = io.BytesIO()
-    try:
-        soundfile.write(buffer, samples, sample_rate, format="FLAC", subtype=f"PCM_{bit_depth}")
-    except soundfile.LibsndfileError as error:
-        raise RejectedError(
-            UNSUPPORTED, f"FLAC cannot hold {sample_rate} Hz x {audio.shape[1]}: {error}"
-        ) from error
-    return buffer.getvalue()
+
+    def __init__(self, sample_rate: int, num_channels: int, bit_depth: int) -> None:
+        """Store samples of 16 or 24 bits.
+
+        Raises:
+            RejectedError: FLAC has no such sample rate or number of channels.
+
+        """
+        self._bit_depth = bit_depth
+        self._buffer = io.BytesIO()
+        form = {"format": "FLAC", "subtype": f"PCM_{bit_depth}"}
+        try:
+            self._file = soundfile.SoundFile(self._buffer, "w", sample_rate, num_channels, **form)
+        except soundfile.LibsndfileError as error:
+            raise RejectedError(
+                UNSUPPORTED, f"FLAC cannot hold {sample_rate} Hz x {num_channels}: {error}"
+            ) from error
+
+    def push(self, block: npt.NDArray[np.float32]) -> None:
+        """Encode a block [N, C] float32 in [-1, 1]; what lies outside is clipped."""
+        scale = float(1 << (self._bit_depth - 1))
+        whole = block * scale
+        np.rint(whole, out=whole)
+        np.clip(whole, -scale, scale - 1, out=whole)
+        if self._bit_depth == 16:
+            self._file.write(whole.astype(np.int16))
+        else:
+            self._file.write(whole.astype(np.int32) << (32 - self._bit_depth))
+
+    def finish(self) -> bytes:
+        """Return the file."""
+        self._file.close()
+        return self._buffer.getvalue()
+
+
+def encode_flac(audio: npt.NDArray[np.float32], sample_rate: int, bit_depth: int) -> bytes:
+    """Encode [N, C] float32 in one piece; see `FlacEncoder`."""
+    encoder = FlacEncoder(sample_rate, audio.shape[1], bit_depth)
+    encoder.push(audio)
+    return encoder.finish()
 
 
 def flac_to_float(data: bytes | memoryview) -> tuple[npt.NDArray[np.float32], int]:

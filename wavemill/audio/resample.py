@@ -1,4 +1,4 @@
-"""Mono and resampling, of soxr's high quality."""
+"""Channels, mono and resampling, of soxr's high quality."""
 
 from collections.abc import Iterator, Sequence
 
@@ -30,14 +30,12 @@ def pick_channels(audio: Samples, channels: Sequence[int]) -> Samples:
         RejectedError: there is no such channel.
 
     """
-    _check_channels(channels, audio.shape[1])
-    return audio[:, list(channels)] if channels else audio
-
-
-def _check_channels(channels: Sequence[int], num_channels: int) -> None:
-    if channels and max(channels) >= num_channels:
-        words = f"the row wants channel {max(channels)}, the file has {num_channels}"
+    if not channels:
+        return audio
+    if max(channels) >= audio.shape[1]:
+        words = f"the row wants channel {max(channels)}, the file has {audio.shape[1]}"
         raise RejectedError(UNSUPPORTED, words)
+    return audio[:, list(channels)]
 
 
 def resample(audio: Samples, from_hz: int, to_hz: int) -> Samples:
@@ -49,28 +47,34 @@ def resample(audio: Samples, from_hz: int, to_hz: int) -> Samples:
 
 
 class StreamResampler:
-    """Resamples mono audio that arrives in blocks, as if it had come in one piece."""
+    """Resamples audio that comes in blocks, bit for bit as `resample` does in one piece."""
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
-        """Resample from one rate to another, both in Hz."""
+    def __init__(self, from_hz: int, to_hz: int, num_channels: int | None = None) -> None:
+        """Resample from one rate in Hz to another: blocks [N, C], or [N] without `num_channels`."""
         self._stream = (
             None
             if from_hz == to_hz
-            else soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
+            else soxr.ResampleStream(from_hz, to_hz, num_channels or 1, "float32", "HQ")
         )
+        self._frame_shape = () if num_channels is None else (num_channels,)
+        self._num_in = self._num_out = 0
 
     def push(self, block: Samples) -> Samples:
-        """Take a block [N] and return what is ready, [M]."""
+        """Take a block and return what is ready."""
         return self._resample(block, last=False)
 
     def finish(self) -> Samples:
-        """Return the rest, [M]."""
-        return self._resample(np.zeros(0, np.float32), last=True)
+        """Return the rest."""
+        out = self._resample(np.zeros((0, *self._frame_shape), np.float32), last=True)
+        is_lost = self._num_in and not self._num_out
+        return np.zeros((1, *self._frame_shape), np.float32) if is_lost else out
 
     def _resample(self, block: Samples, *, last: bool) -> Samples:
         if self._stream is None:
             return block
-        out: Samples = self._stream.resample_chunk(block, last=last)
+        out: Samples = self._stream.resample_chunk(block, last)
+        self._num_in += len(block)
+        self._num_out += len(out)
         return out
 
 
@@ -91,7 +95,6 @@ def mono_blocks(
 
     """
     rate = stream.info.sample_rate
-    _check_channels(channels, stream.info.num_channels)
     resampler = StreamResampler(rate, to_hz)
     begin = round(start_seconds * rate)
     end = None if limit_seconds is None else begin + round(limit_seconds * rate)

@@ -1,11 +1,16 @@
-"""One pass over a file, in which every span that is wanted of it is gathered and encoded."""
+"""One pass over a file, in which every span that is wanted of it is cut out and encoded."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from wavemill.audio import AudioInfo, AudioStream, encode_flac, pick_channels, resample, to_mono
+from wavemill.audio import (
+    AudioInfo,
+    AudioStream,
+    FlacEncoder,
+    StreamResampler,
+    pick_channels,
+    to_mono,
+)
 from wavemill.audio.stream import Block
 from wavemill.errors import RejectedError
 from wavemill.records import INVALID_ROW, Recording, Span
@@ -22,9 +27,41 @@ class AudioForm:
     mono: bool = False
 
 
+class ClipEncoder:
+    """Turns blocks of a file into the audio that is stored of them, as they come."""
+
+    def __init__(self, info: AudioInfo, form: AudioForm, num_channels: int) -> None:
+        """Take blocks of `num_channels` channels of a file that `info` describes.
+
+        Raises:
+            RejectedError: FLAC cannot hold the audio in this form.
+
+        """
+        rate = form.sample_rate or info.sample_rate
+        self._mono = form.mono
+        self.num_samples = 0
+        self.num_channels = 1 if form.mono else num_channels
+        self._resampler = StreamResampler(info.sample_rate, rate, self.num_channels)
+        self._flac = FlacEncoder(rate, self.num_channels, info.bit_depth)
+
+    def push(self, block: Block) -> None:
+        """Take a block [N, C]."""
+        self._store(self._resampler.push(to_mono(block)[:, None] if self._mono else block))
+
+    def finish(self) -> bytes:
+        """Return the FLAC file."""
+        self._store(self._resampler.finish())
+        return self._flac.finish()
+
+    def _store(self, block: Block) -> None:
+        self.num_samples += len(block)
+        if len(block):
+            self._flac.push(block)
+
+
 @dataclass(kw_only=True)
 class Cut:
-    """A span on its way through a file: its parts gather until it is whole, then are encoded."""
+    """A span on its way through a file: what comes of it is encoded at once."""
 
     recording: Recording
     index: int
@@ -36,45 +73,52 @@ class Cut:
     """Of the first sample, which a span's own start is rounded to."""
     slack: int = 0
     """Samples kept beyond `end`, for a rounded duration that may mean the whole file."""
-    parts: list[Block] = field(default_factory=list)
+    info: AudioInfo
+    form: AudioForm
     audio: bytes = b""
     num_samples: int = 0
     num_channels: int = 0
+    is_empty: bool = True
+    """True as long as no sample fell into it."""
     error: RejectedError | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """True of a finished cut that no sample fell into."""
-        return self.error is not None and self.error.reason == INVALID_ROW
+    _late: list[Block] = field(default_factory=list)
+    """What lies beyond `end`, until the file's length tells whether it belongs to the span."""
+    _encoder: ClipEncoder | None = None
 
     def take(self, block: Block, position: int) -> None:
-        """Keep what a block that begins at sample `position` holds of the span."""
+        """Take what a block that begins at sample `position` holds of the span."""
         low = max(0, self.start - position)
-        high = min(len(block), self.end + self.slack - position)
-        if high > low:
-            self.parts.append(block[low : int(high)])
+        middle = max(low, int(min(len(block), self.end - position)))
+        high = max(low, int(min(len(block), self.end + self.slack - position)))
+        self._encode(block[low:middle])
+        if high > middle:
+            self._late.append(block[middle:high].copy())
 
-    def finish(self, total: int, info: AudioInfo, form: AudioForm) -> None:
-        """Encode; `total` is how many samples of the file have gone by."""
+    def finish(self, total: int) -> None:
+        """End the span; `total` is how many samples of the file have gone by."""
+        if total <= self.end + self.slack:
+            for block in self._late:
+                self._encode(block)
+        self._late.clear()
+        if self.is_empty:
+            words = "the row's window holds no sample: it is too short"
+            self.error = RejectedError(INVALID_ROW, words)
+        elif self._encoder:
+            self.audio = self._encoder.finish()
+            self.num_samples = self._encoder.num_samples
+            self.num_channels = self._encoder.num_channels
+        self._encoder = None
+
+    def _encode(self, block: Block) -> None:
+        if not len(block) or self.error:
+            return
+        self.is_empty = False
         try:
-            audio = self._samples(total)
-            rate = form.sample_rate or info.sample_rate
-            audio = resample(
-                to_mono(audio)[:, None] if form.mono else audio, info.sample_rate, rate
-            )
-            self.num_samples, self.num_channels = audio.shape
-            self.audio = encode_flac(audio, rate, info.bit_depth)
+            block = pick_channels(block, self.span.channels or self.recording.window.channels)
+            self._encoder = self._encoder or ClipEncoder(self.info, self.form, block.shape[1])
+            self._encoder.push(block)
         except RejectedError as error:
             self.error = error
-        self.parts.clear()
-
-    def _samples(self, total: int) -> Block:
-        if not self.parts:
-            raise RejectedError(INVALID_ROW, "the row's window holds no sample: it is too short")
-        audio = np.concatenate(self.parts)
-        if self.slack and total > self.end + self.slack:
-            audio = audio[: int(self.end) - self.start]
-        return pick_channels(audio, self.span.channels or self.recording.window.channels)
 
 
 def cut_file(
@@ -82,10 +126,9 @@ def cut_file(
 ) -> tuple[int, list[list[Cut]]]:
     """Walk a file once; return its length in samples and the cuts of each recording.
 
-    A cut is encoded as soon as it is whole: only the spans under way are in memory as samples.
+    No span is ever in memory as samples, but for the block that is at hand.
     """
-    info = stream.info
-    waiting = [_as_cuts(recording, spans, info.sample_rate) for recording, spans in chosen]
+    waiting = [_as_cuts(recording, spans, stream.info, form) for recording, spans in chosen]
     following = [next(cuts, None) for cuts in waiting]
     begun: list[list[Cut]] = [[] for _ in chosen]
     under_way: list[Cut] = []
@@ -100,15 +143,18 @@ def cut_file(
         for cut in under_way:
             cut.take(block, position)
             if cut.end + cut.slack < end:
-                cut.finish(end, info, form)
+                cut.finish(end)
         under_way = [cut for cut in under_way if cut.end + cut.slack >= end]
         position = end
     for cut in under_way:
-        cut.finish(position, info, form)
+        cut.finish(position)
     return position, begun
 
 
-def _as_cuts(recording: Recording, spans: Iterable[Span], sample_rate: int) -> Iterator[Cut]:
+def _as_cuts(
+    recording: Recording, spans: Iterable[Span], info: AudioInfo, form: AudioForm
+) -> Iterator[Cut]:
+    sample_rate = info.sample_rate
     for index, span in enumerate(spans):
         if span.problem is not None:
             continue
@@ -126,4 +172,6 @@ def _as_cuts(recording: Recording, spans: Iterable[Span], sample_rate: int) -> I
             end=end,
             start_seconds=start / sample_rate,
             slack=slack,
+            info=info,
+            form=form,
         )

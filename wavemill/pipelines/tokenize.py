@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wavemill.audio import flac_to_float, resample, to_mono
+from wavemill.audio import mono_blocks, open_flac
 from wavemill.records import TOKENIZER_FAILED
 from wavemill.spool import UnitReader
 from wavemill.tokenizers.base import Codes, Tokenizer
@@ -41,8 +41,8 @@ def tokenize_unit(segments: UnitReader, tokenizer: Tokenizer) -> Iterator[dict[s
 
 
 def _clip(segments: UnitReader, index: int, sample_rate: int) -> npt.NDArray[np.float32]:
-    audio, stored_rate = flac_to_float(segments.buffer("audio", index))
-    return resample(to_mono(audio), stored_rate, sample_rate)
+    with open_flac(segments.buffer("audio", index)) as stream:
+        return np.concatenate(list(mono_blocks(stream, sample_rate)))
 
 
 def _encode(
