@@ -11,6 +11,7 @@ from wavemill.audio import (
     AudioInfo,
     StreamResampler,
     mono_blocks,
+    pick_channels,
     resample,
     to_mono,
 )
