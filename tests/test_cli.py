@@ -61,7 +61,7 @@ def test_lint_accepts_a_whole_dataset(prepared: Path) -> None:
         (["prepare", UTTERANCES, "--out", "OUT", "--tokenizer", "beats", "--tokenizer", "beats"],
          "name="),
         (["plan", "LENGTHS", "--batch-seconds", "-1"], "--batch-seconds"),
-        (["prepare", UTTERANCES.parent, "--out", UTTERANCES.parent / "OUT"], "outside"),
+        (["prepare", UTTERANCES, "--out", UTTERANCES.parent], "new or empty"),
         (["frobnicate"], "frobnicate"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

@@ -319,9 +319,10 @@ def remove_empty_folders(folders: Iterable[str]) -> None:
                 os.rmdir(place)  # noqa: PTH106
 
 
-def is_partial(name: str) -> bool:
-    """Say whether a file's name is that of one being written."""
-    return _PARTIAL_NAME.fullmatch(name) is not None
+def is_partial(name: str, of: Container[str] | None = None) -> bool:
+    """Say whether a file's name is that of one being written, of these names if any are given."""
+    written = _PARTIAL_NAME.fullmatch(name)
+    return written is not None and (of is None or written["name"] in of)
 
 
 def remove_partial(folder: str, names: Container[str] | None = None) -> None:
@@ -336,6 +337,5 @@ def remove_partial(folder: str, names: Container[str] | None = None) -> None:
         return
     place = Path(local_path(folder))
     for path in place.rglob(f".*{PARTIAL}") if names is None else place.glob(f".*{PARTIAL}"):
-        written = _PARTIAL_NAME.fullmatch(path.name)
-        if written and (names is None or written["name"] in names):
+        if is_partial(path.name, names):
             path.unlink(missing_ok=True)

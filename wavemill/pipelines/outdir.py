@@ -17,7 +17,7 @@ from wavemill import storage
 from wavemill.errors import UsageError
 from wavemill.records import to_json
 from wavemill.sharding import layout
-from wavemill.sharding.dataset import FORMAT, NAME
+from wavemill.sharding.dataset import BESIDE_BUCKETS, FORMAT, NAME
 
 SPOOL = "_work"
 MARK = "wavemill.json"
@@ -28,8 +28,6 @@ PLAN_NOTE = "plan.json"
 """In the spool: which plan the shards in the folder belong to."""
 REMOVING = "removing"
 _OF_A_PLAN = re.compile(r"shards-[0-9a-f]+|plan-[0-9a-f]+\.arrow")
-CARD = "README.md"
-REJECTED = "rejected.jsonl"
 
 
 def check_out(out: str, inputs: Sequence[str]) -> None:
@@ -71,7 +69,7 @@ def mark(out: str, spool: str) -> None:
     place = storage.join(spool, MARK)
     if not storage.exists(place):
         storage.write_text(place, [to_json({"format": FORMAT, "holds": "the spool of a job"})])
-    storage.remove_partial(out, (CARD, REJECTED, NAME))
+    storage.remove_partial(out, BESIDE_BUCKETS)
     for name in storage.list_names(out):
         if name == SPOOL or layout.is_bucket(name):
             storage.remove_partial(storage.join(out, name))

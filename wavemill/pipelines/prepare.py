@@ -27,6 +27,7 @@ from wavemill.pipelines.stages import (
 from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig, drop_copies, survey
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import RECORDING_SCHEMA, Recording, Reject, recording_row, to_json
+from wavemill.sharding.dataset import REJECTED
 from wavemill.spool import group_units, unit_url, write_unit
 
 
@@ -193,7 +194,7 @@ def _check_rejected(job: Job, intake: Intake, found: Survey) -> None:
     segments = len(found.lengths) + found.rejected_segments
     share = max(lost, found.rejected_segments / max(segments, 1))
     rejects = [*intake.rejects, *found.rejects]
-    report = storage.join(job.spool, outdir.REJECTED)
+    report = storage.join(job.spool, REJECTED)
     storage.write_text(report, map(to_json, rejects))
     if share > job.settings.max_rejected:
         reasons = sorted({reject["reason"] for reject in rejects})

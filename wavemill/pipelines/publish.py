@@ -12,13 +12,12 @@ import wavemill
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines.card import card
-from wavemill.pipelines.outdir import CARD, REJECTED
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.survey import RejectRow, Survey, count_recordings, later_copies
 from wavemill.records import to_json
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
 from wavemill.sharding.buckets import Bucket
-from wavemill.sharding.dataset import FORMAT, FORMAT_VERSION, NAME, usage
+from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECTED, usage
 from wavemill.tokenizers.base import TokenizerFacts
 
 BATCH_SECONDS = 360.0

@@ -14,6 +14,9 @@ from wavemill.sharding.schema import CONTENT, fault, short
 FORMAT = "wavemill"
 FORMAT_VERSION = 1
 NAME = "dataset.json"
+CARD = "README.md"
+REJECTED = "rejected.jsonl"
+BESIDE_BUCKETS = (CARD, REJECTED, NAME)
 REMEDY = "give the same `wavemill prepare` again, which writes it anew"
 
 

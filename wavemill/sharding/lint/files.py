@@ -8,7 +8,7 @@ from typing import Any
 
 from wavemill import storage
 from wavemill.sharding import layout
-from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.dataset import BESIDE_BUCKETS, Dataset
 from wavemill.sharding.lint.report import REMEDY, REWRITE, Report
 from wavemill.sharding.schema import short
 
@@ -97,7 +97,7 @@ def check_strays(dataset: Dataset, report: Report) -> None:
     system, root = storage.filesystem(dataset.url)
     for folder in storage.list_names(dataset.url):
         place = posixpath.join(root, folder)
-        if storage.is_partial(folder):
+        if storage.is_partial(folder, BESIDE_BUCKETS):
             report.add(".", "", f"{folder} was left by a job that was killed; remove it")
         elif folder in named and system.isdir(place):
             _check_folder(system, place, folder, listed, report)

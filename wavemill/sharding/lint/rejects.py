@@ -3,12 +3,11 @@
 from collections import Counter
 
 from wavemill import storage
-from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.dataset import REJECTED, Dataset
 from wavemill.sharding.lint.files import read_objects
 from wavemill.sharding.lint.report import Report
 from wavemill.sharding.schema import TEXT, Shape, fault
 
-NAME = "rejected.jsonl"
 REJECT: Shape = dict.fromkeys(("id", "recording", "stage", "reason", "detail", "source"), TEXT)
 INGEST = "ingest"
 """The stage whose rejects are recordings of their own, even where two have the same id."""
@@ -22,7 +21,7 @@ def check_rejects(dataset: Dataset, report: Report) -> None:
     ingested = 0
     try:
         # As it was written: a file's name may hold bytes that are no text.
-        for row in read_objects(storage.join(dataset.url, NAME), "surrogateescape"):
+        for row in read_objects(storage.join(dataset.url, REJECTED), "surrogateescape"):
             if problem := fault(row, REJECT):
                 raise ValueError(f"{problem} in line {reasons.total() + 1}")  # noqa: TRY301
             reasons[row["reason"]] += 1
@@ -31,7 +30,7 @@ def check_rejects(dataset: Dataset, report: Report) -> None:
             else:
                 recordings.add(row["recording"])
     except (OSError, ValueError) as error:
-        report.add(NAME, "", f"{NAME} cannot be read: {error}; {AGAIN}")
+        report.add(REJECTED, "", f"{REJECTED} cannot be read: {error}; {AGAIN}")
         return
     stated = dataset.content["rejected"]
     for reason in sorted({*reasons, *stated}):
