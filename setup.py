@@ -55,5 +55,5 @@ setup(
     package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
     install_requires=CORE,
     extras_require={"readers": READERS, "test": TEST},
-    entry_points={"console_scripts": ["wavemill = wavemill.cli:run"]},
+    entry_points={"console_scripts": ["wavemill = wavemill.__main__:run"]},
 )

@@ -1,15 +1,17 @@
 """The command line: the group, and what becomes of errors. `commands/` has the rest."""
 
+import io
 import logging
+import os
 import sys
+from typing import NoReturn
 
 import click
 
 import wavemill
 from wavemill.commands import COMMANDS
 from wavemill.errors import WavemillError
-
-INTERRUPTED = 130
+from wavemill.stopping import leave_if_stopped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,7 +24,8 @@ def main(debug: bool) -> None:  # noqa: FBT001 - click's convention
     wavemill prepare speech/ --out prepared --segment vad --tokenizer beats
     wavemill inspect prepared
     """
-    logging.basicConfig(level=logging.INFO if debug else logging.ERROR, format="%(message)s")
+    # Errors reach us as exceptions; engines log the same ones too, with tracebacks.
+    logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL, format="%(message)s")
 
 
 def run() -> None:
@@ -30,37 +33,63 @@ def run() -> None:
     # Wherever it stands: `wavemill prepare ... --debug` is what one types after an error.
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if debug:
+        arguments.insert(0, "--debug")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any byte
     try:
-        main(args=["--debug", *arguments] if debug else arguments, standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
+        sys.exit(main(args=arguments, prog_name="wavemill", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; what was finished is kept, run the same command to go on", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
     except Exception as error:
-        if debug:
+        leave_if_stopped()
+        if debug and not isinstance(error, click.ClickException):
             raise
         _fail(error)
+    finally:
+        _settle_output()
 
 
-def _fail(error: Exception) -> None:
+def _fail(error: BaseException) -> NoReturn:
+    if isinstance(error, click.Abort) and error.__cause__:  # click's word for an EOFError
+        error = error.__cause__
+    code = 1
     if isinstance(error, WavemillError):
-        click.echo(f"wavemill: {error}", err=True)
-        sys.exit(error.exit_code)
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        words = f"{error.strerror or error}{where}"
+        words, code = str(error), error.exit_code
+    elif isinstance(error, click.ClickException):
+        words, code = _usage(error), error.exit_code
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        words = f"{where}{error.strerror or error}; mend that and try again, or see --debug"
     else:
-        words = f"{type(error).__name__}: {error}"
-    click.echo(f"wavemill: {words}; --debug shows where", err=True)
-    sys.exit(1)
+        words = f"{type(error).__name__}: {error}; --debug shows where"
+    click.echo(f"wavemill: {' '.join(words.splitlines())}", err=True)
+    sys.exit(code)
 
 
-for command in COMMANDS:
-    main.add_command(command)
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "wavemill"
+    return f"{error.format_message().rstrip('.')}; see `{command} --help`"
+
+
+def _settle_output() -> None:
+    """Write out what waits; where that fails, keep the interpreter from trying again."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _keep_examples(command: click.Command) -> None:
+    r"""Put the character that tells click to keep lines as they are for the \b of docstrings."""
+    command.help = (command.help or "").replace("\\b", "\b")
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        _keep_examples(child)
+
+
+for command_ in COMMANDS:
+    main.add_command(command_)
+_keep_examples(main)

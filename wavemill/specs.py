@@ -10,6 +10,9 @@ from typing import Any
 
 from wavemill.errors import UsageError
 
+MAX_SEED = 2**63 - 1
+"""The largest seed that all that draws by one takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -74,6 +77,17 @@ def configure(
         return build, config_type(**values)
     except ValueError as error:
         raise UsageError(f"{what} {spec}: {error}") from error
+
+
+def check_range(option: str, value: float | None, lowest: float, highest: float) -> None:
+    """Check a number; none is in range, NaN never is.
+
+    Raises:
+        UsageError: it is out of range; the message names the option, the value and the range.
+
+    """
+    if value is not None and not lowest <= value <= highest:
+        raise UsageError(f"{option} {value}: give {lowest} to {highest}")
 
 
 def _near(name: str, names: Mapping[str, Any]) -> str:

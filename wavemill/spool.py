@@ -127,11 +127,12 @@ class UnitReader:
             else:
                 source = pa.PythonFile(storage.open_read(url), mode="r")
             self._file = pa.ipc.open_file(source)
+            numbers = range(self._file.num_record_batches)
+            self._batches = [self._file.get_batch(number) for number in numbers]
         except (OSError, pa.ArrowInvalid) as error:
             raise JobError(
                 f"cannot read {url} of the spool: {error}; remove it and run the job again"
             ) from error
-        self._batches = [self._file.get_batch(i) for i in range(self._file.num_record_batches)]
         counts = [batch.num_rows for batch in self._batches]
         self._starts = np.cumsum([0, *counts])
 

@@ -5,6 +5,7 @@ Local paths stay paths (no `file://`): error messages and manifests look like wh
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import posixpath
@@ -22,6 +23,9 @@ from typing import Any, BinaryIO, cast
 import fsspec
 
 from wavemill.errors import JobError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where a file cannot grow."""
 
 PARTIAL = ".part"
 """Suffix of a file being written; it is garbage once its writer is gone."""
@@ -259,7 +263,24 @@ def write_atomically(url: str) -> Iterator[BinaryIO]:
 
     Local files are written beside their place, flushed to disk and renamed. For an object store
     the file grows in the temporary folder and is put in one upload, which stores commit at its end.
+
+    Raises:
+        JobError: the disk is full.
+
     """
+    try:
+        with _write_atomically(url) as file:
+            yield file
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        words = os.strerror(error.errno)
+        where = "" if is_local(url) else f" of {tempfile.gettempdir()} (TMPDIR)"
+        raise JobError(f"cannot write {url}: {words}; make room on the disk{where}") from error
+
+
+@contextlib.contextmanager
+def _write_atomically(url: str) -> Iterator[BinaryIO]:
     if is_local(url):
         place = Path(local_path(url))
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -280,6 +301,18 @@ def write_atomically(url: str) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         if place is None:
             shutil.rmtree(partial.parent, ignore_errors=True)
+
+
+def check_writable(url: str) -> None:
+    """Raise the OSError that writing a file there would raise, before the work for it is done."""
+    if not is_local(url):
+        return
+    place = Path(local_path(url))
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=place.parent):
+        pass
 
 
 def write_bytes(url: str, data: bytes) -> None:

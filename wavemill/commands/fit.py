@@ -32,10 +32,12 @@ def mvq(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **option
     wavemill fit mvq speech/ --out mvq8 --codebooks 8
     wavemill prepare speech/ --out prepared --tokenizer mvq:model=mvq8
     """
+    from wavemill import storage
     from wavemill.pipelines.clips import Clips
     from wavemill.pipelines.progress import Reporter
     from wavemill.tokenizers.features import SAMPLE_RATE
     from wavemill.tokenizers.fit_mvq import FitMvqConfig, fit_from_clips, save_model
+    from wavemill.tokenizers.quantizer_files import CONFIG_FILE
 
     config = FitMvqConfig(
         codebooks=options["codebooks"],
@@ -43,6 +45,7 @@ def mvq(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **option
         max_frames=options["max_frames"],
         seed=options["seed"],
     )
+    storage.check_writable(storage.join(out, CONFIG_FILE))
     reporter = Reporter(quiet=quiet)
     clips = Clips(inputs, SAMPLE_RATE)
     with reporter.stage("fit mvq", 2 * options["iterations"]) as show:

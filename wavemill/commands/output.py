@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from wavemill.errors import JobError
+
 Command = Callable[..., Any]
 
 
@@ -17,12 +19,20 @@ def as_json(command: Command) -> Command:
 
 
 def emit(value: dict[str, Any], lines: Iterable[str], *, json_: bool) -> None:
-    """Print a result in the form that was asked for."""
-    if json_:
-        click.echo(json.dumps(value, ensure_ascii=False))
-        return
-    for line in lines:
-        click.echo(line)
+    """Print a result in the form that was asked for.
+
+    Raises:
+        JobError: standard output takes nothing.
+
+    """
+    try:
+        for line in [json.dumps(value, ensure_ascii=False, allow_nan=False)] if json_ else lines:
+            click.echo(line)
+    except BrokenPipeError:  # `| head` has seen enough; click ends the command
+        raise
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise JobError(f"cannot write the result to standard output: {words}") from error
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:

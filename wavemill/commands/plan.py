@@ -1,12 +1,16 @@
 """`wavemill plan`: batches from a table of lengths."""
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
 from wavemill.commands.output import as_json, emit
-from wavemill.errors import JobError
+from wavemill.errors import JobError, RejectedError
+
+MAX_SECONDS = 100_000_000
+"""Three years; of any length, sums over a corpus would lose the short ones."""
+MAX_TOKENS = 10**12
 
 
 @click.command(short_help="Plan batches from lengths alone.")
@@ -23,7 +27,7 @@ def plan(lengths: str, *, batches: str | None, json_: bool, **options: Any) -> N
 
     \b
     wavemill plan lengths.jsonl --batch-seconds 360
-    wavemill plan lengths.jsonl --batch-seconds 360 --epoch 3 --batches epoch3.jsonl
+    wavemill plan lengths.jsonl.gz --batch-seconds 360 --batches batches.jsonl
     """
     import numpy as np
 
@@ -41,6 +45,8 @@ def plan(lengths: str, *, batches: str | None, json_: bool, **options: Any) -> N
         seed=options["seed"],
         epoch=options["epoch"],
     )
+    if batches:
+        storage.check_writable(batches)
     ids, seconds, tokens = _read_lengths(lengths)
     durations, sizes = np.array(seconds, np.float64), np.array(tokens, np.int64)
     planned = plan_batches(durations, sizes, config)
@@ -66,33 +72,49 @@ def plan(lengths: str, *, batches: str | None, json_: bool, **options: Any) -> N
 
 
 def _read_lengths(url: str) -> tuple[list[str], list[float], list[int]]:
-    from wavemill import storage
+    from wavemill.pipelines.ingest.lines import parse_object, read_lines
 
-    ids: list[str] = []
     seconds: list[float] = []
     tokens: list[int] = []
-    with storage.open_read(url) as file:
-        for number, line in enumerate(file, 1):
+    seen: dict[str, int] = {}
+    try:
+        for number, line in read_lines(url):
             if not line.strip():
                 continue
             try:
-                name, duration, length = _read_row(line)
-            except (ValueError, KeyError, TypeError) as error:
-                raise JobError(
-                    f"{url} line {number}: expected"
-                    f' {{"id": ..., "duration": seconds, "tokens": n}}: {error!r}'
-                ) from error
-            ids.append(name)
+                name, duration, length = _read_row(parse_object(line))
+                if name in seen:
+                    raise _wrong(f"the id of line {seen[name]}; ids must differ")
+            except RejectedError as error:
+                raise JobError(f"{url} line {number}: {error.detail}") from error
+            seen[name] = number
             seconds.append(duration)
             tokens.append(length)
-    if not ids:
+    except RejectedError as error:
+        raise JobError(f"{url}: {error.detail}") from error
+    if not seen:
         raise JobError(f"{url} holds no rows")
-    return ids, seconds, tokens
+    return list(seen), seconds, tokens
 
 
-def _read_row(line: bytes) -> tuple[str, float, int]:
-    row = json.loads(line)
-    duration, length = float(row["duration"]), int(row.get("tokens") or 0)
-    if not 0 < duration < float("inf") or length < 0:
-        raise ValueError("a duration must be positive, tokens 0 or more")
-    return str(row["id"]), duration, length
+def _read_row(row: dict[str, Any]) -> tuple[str, float, int]:
+    """Read {"id", "duration", "tokens"}; numbers are numbers, not their text."""
+    name, duration, tokens = row.get("id"), row.get("duration"), row.get("tokens")
+    tokens = 0 if tokens is None else tokens
+    if not isinstance(name, str | int) or isinstance(name, bool):
+        raise _wrong(f"id is {name!r}, expected text")
+    if not _is_number(duration, int | float) or not 0 < duration <= MAX_SECONDS:
+        raise _wrong(f"duration is {duration!r}, expected seconds, over 0 up to {MAX_SECONDS}")
+    if not _is_number(tokens, int) or not 0 <= tokens <= MAX_TOKENS:
+        raise _wrong(f"tokens is {tokens!r}, expected a whole number, 0 to {MAX_TOKENS}")
+    return str(name), float(duration), int(tokens)
+
+
+def _is_number(value: Any, kind: Any) -> TypeGuard[float]:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _wrong(words: str) -> RejectedError:
+    from wavemill.records import INVALID_ROW
+
+    return RejectedError(INVALID_ROW, words)

@@ -1,5 +1,6 @@
 """`wavemill prepare`: recordings in, a dataset of shards out."""
 
+import difflib
 from typing import Any
 
 import click
@@ -36,12 +37,12 @@ from wavemill.errors import UsageError
     help="How audio lies in the shards.",
 )
 @click.option("--sample-rate", type=int, metavar="HZ", help="Resample the stored audio.")
-@click.option("--mono", is_flag=True, help="Average the stored audio's channels.")
+@click.option("--mono/--no-mono", help="Average the stored audio's channels.")
 @click.option("--buckets", type=int, default=10, show_default=True, help="Cuts by duration.")
 @click.option("--sub-buckets", type=int, default=2, show_default=True, help="Cuts by tokens.")
 @click.option("--shard-mb", type=float, default=256, show_default=True, help="Size of a shard.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the order.")
-@click.option("--dedup", is_flag=True, help="Keep one of each group with equal audio.")
+@click.option("--dedup/--no-dedup", help="Keep one of each group with equal audio.")
 @click.option(
     "--max-rejected",
     type=float,
@@ -61,7 +62,7 @@ from wavemill.errors import UsageError
 @click.option(
     "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."
 )
-@click.option("--clean", is_flag=True, help="Remove the spool (OUT/_work) after success.")
+@click.option("--clean/--no-clean", help="Remove the spool (OUT/_work) after success.")
 @click.option(
     "--verify", is_flag=True, help="Read finished shards again, and rewrite what was damaged."
 )
@@ -72,7 +73,7 @@ from wavemill.errors import UsageError
     expose_value=False,
     callback=load_config,
     metavar="JOB.YAML",
-    help="A file of options; those on the command line win.",
+    help="A file of options; those on the command line win. Paths count from the current folder.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
@@ -94,14 +95,12 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
     from wavemill.pipelines.engine import Engine, split_beam_options
     from wavemill.pipelines.progress import Reporter
 
-    given = list(options["inputs"])
-    beam = [*context.meta.get(BEAM, [])]
-    if any(argument.startswith("-") for argument in given):
-        own, given = split_beam_options(given)
-        beam += own
+    beam, given = context.meta.get(BEAM, []), list(options["inputs"])
+    if beam or any(argument.startswith("-") for argument in given):
+        beam, given = split_beam_options([*beam, *given])
     unknown = [argument for argument in given if argument.startswith("-")]
     if unknown:
-        raise UsageError(f"no such option: {unknown[0]}; `wavemill prepare --help` lists them")
+        raise UsageError(_unknown(unknown[0], context.command))
     settings = _settings({**options, "inputs": given})
     engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
 
@@ -117,6 +116,13 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
         return
     summary = run(job, clean=options["clean"])
     emit(summary, _lines(summary), json_=json_)
+
+
+def _unknown(argument: str, command: click.Command) -> str:
+    known = [name for option in command.params for name in option.opts if name.startswith("--")]
+    close = difflib.get_close_matches(argument.split("=", 1)[0], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"a file of that name is ./{argument}"
+    return f"no such option: {argument}; {hint}; `wavemill prepare --help` lists them"
 
 
 def _settings(options: dict[str, Any]) -> Any:

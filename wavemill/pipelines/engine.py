@@ -1,15 +1,23 @@
 """Where a pipeline runs: on this machine by default, or on any engine that Beam knows."""
 
-import logging
+import contextlib
+import re
+import threading
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from wavemill.errors import JobError, UsageError, WavemillError
+from wavemill.errors import JobError, UsageError
 from wavemill.pipelines import worker
+from wavemill.specs import check_range
 
 LOCAL = "DirectRunner"
+MAX_WORKERS = 1024
+"""More processes than any machine has cores for."""
+BEAM_WORKER_THREAD = "run_worker"
+"""Beam's thread that waits for a worker process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +30,53 @@ class Engine:
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the number of workers."""
-        if self.workers < 1:
-            raise UsageError(f"--workers {self.workers}: give 1 or more")
+        """Check the number of workers, and that there is such a runner."""
+        check_range("--workers", self.workers, 1, MAX_WORKERS)
+        if self.runner != LOCAL:
+            _check_runner(self.runner)
+
+
+def _check_runner(name: str) -> None:
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners.runner import create_runner
+
+    try:
+        create_runner(name)
+    except Exception as error:  # whatever the module of that name runs into
+        known = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
+        words = "Beam has no such runner" if isinstance(error, ValueError) else _one_line(error)
+        raise UsageError(f"--runner {name}: {words}; there are: {known}") from error
+
+
+class _Argument(str):
+    """An argument that is told from another of the same letters."""
+
+    __slots__ = ()
 
 
 def split_beam_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split arguments into Beam's own options with their values, and what Beam does not know."""
+    """Split arguments into Beam's own options with their values, and what Beam does not know.
+
+    Raises:
+        UsageError: an option of Beam lacks its value, or has a wrong one.
+
+    """
     from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
-    parser = _BeamArgumentParser(add_help=False, allow_abbrev=False)
+    class Parser(_BeamArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"an option of Beam: {message}")
+
+    parser = Parser(add_help=False, allow_abbrev=False)
     for kind in PipelineOptions.__subclasses__():
         try:
             kind._add_argparse_args(parser)  # noqa: SLF001 - how Beam itself collects them
         except ArgumentError:  # two kinds may state one option
             continue
-    known, rest = parser.parse_known_args(list(arguments))
-    del known
-    return [argument for argument in arguments if argument not in rest], rest
+    given = [_Argument(argument) for argument in arguments]
+    _, rest = parser.parse_known_args(given)
+    left = set(map(id, rest))
+    return [str(argument) for argument in given if id(argument) not in left], list(map(str, rest))
 
 
 def run(engine: Engine, build: Callable[[Any], None], what: str) -> None:
@@ -54,20 +91,10 @@ def run(engine: Engine, build: Callable[[Any], None], what: str) -> None:
         JobError: the pipeline failed; what its units finished is kept.
 
     """
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    pipeline = beam.Pipeline(
-        runner=_runner(engine), options=PipelineOptions([*_local_options(engine), *engine.options])
-    )
-    build(pipeline)
     try:
-        result = pipeline.run()
-        state = result.wait_until_finish() or result.state
-    except WavemillError:
-        raise
+        with _runner(engine) as runner:
+            state = _run(engine, runner, build)
     except Exception as error:
-        logging.getLogger(__name__).debug("pipeline failed", exc_info=True)
         words = _last_words(error)
         raise JobError(
             f"{what} failed: {words}; what was finished is kept, run the same command to go on"
@@ -76,16 +103,66 @@ def run(engine: Engine, build: Callable[[Any], None], what: str) -> None:
         raise JobError(f"{what} ended as {state} on {engine.runner}; see the engine's own log")
 
 
-def _runner(engine: Engine) -> Any:
+def _run(engine: Engine, runner: Any, build: Callable[[Any], None]) -> Any:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    options = PipelineOptions([*_local_options(engine), *engine.options])
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    build(pipeline)
+
+    def work() -> Any:
+        result = pipeline.run()
+        return result.wait_until_finish() or result.state
+
+    # Other runners may handle signals themselves, which Python allows the main thread alone.
+    return _aside(work) if engine.runner == LOCAL else work()
+
+
+def _aside(work: Callable[[], Any]) -> Any:
+    """Work in another thread: what stops the job need not wait for the units Beam has begun.
+
+    Neither a signal need, nor a worker process that died: Beam itself would wait for it forever.
+    """
+    outcome: Future[Any] = Future()
+
+    def fail(error: BaseException | None) -> None:
+        with contextlib.suppress(InvalidStateError):
+            outcome.set_exception(error)
+
+    def serve() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            fail(error)
+
+    def on_death(report: threading.ExceptHookArgs) -> None:
+        if report.thread is not None and report.thread.name == BEAM_WORKER_THREAD:
+            words = f"a worker process died ({report.exc_value}); too little memory? give fewer"
+            fail(JobError(f"{words} --workers"))
+
+    before, threading.excepthook = threading.excepthook, on_death
+    threading.Thread(target=serve, daemon=True).start()
+    found = outcome.result()
+    # After a failure it stays: what the threads left behind still say is no news.
+    threading.excepthook = before
+    return found
+
+
+@contextlib.contextmanager
+def _runner(engine: Engine) -> Iterator[Any]:
     if engine.runner != LOCAL:
-        return engine.runner
+        yield engine.runner
+        return
     from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     # Beam's "DirectRunner" would first try to download its Go runner.
     if engine.workers == 1:
-        return FnApiRunner()
-    return FnApiRunner(SubprocessSDKEnvironment.from_command_string(worker.command()))
+        yield FnApiRunner()
+        return
+    with worker.command() as command:
+        yield FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
 
 
 def _local_options(engine: Engine) -> list[str]:
@@ -99,4 +176,10 @@ def _last_words(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reasons = [line for line in lines if "Error" in line.split(":", 1)[0]]
     words = (reasons or lines or [type(error).__name__])[-1]
+    # Beam wraps an error, as text, into others; ours speak for themselves.
+    words = re.sub(r"^(RuntimeError: (?=[\w.]*Error:))*(wavemill\.errors\.\w+: )?", "", words)
     return words.split(" [while running", 1)[0]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

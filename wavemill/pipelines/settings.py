@@ -6,7 +6,8 @@ from typing import Any
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.pipelines.segment import AudioForm
-from wavemill.specs import Spec
+from wavemill.sharding.buckets import MAX_BUCKETS
+from wavemill.specs import MAX_SEED, Spec, check_range
 from wavemill.tokenizers.base import TokenizerFacts
 
 AUDIO_FORMATS = ("flac", "opus", "none")
@@ -45,16 +46,13 @@ class PrepareSettings:
             raise UsageError(f"--audio {self.audio}: give one of {', '.join(AUDIO_FORMATS)}")
         if self.audio == "none" and not self.tokenizers:
             raise UsageError("--audio none without a --tokenizer leaves nothing to write")
-        if min(self.num_buckets, self.num_sub_buckets) < 1:
-            raise UsageError("--buckets and --sub-buckets: give 1 or more")
-        if min(self.shard_mb, self.unit_mb) <= 0:
-            raise UsageError("--shard-mb and --unit-mb: give more than 0")
-        if not 0 <= self.max_rejected <= 1:
-            raise UsageError(f"--max-rejected {self.max_rejected}: give a share, 0 to 1")
-        if self.sample_rate is not None and not 1000 <= self.sample_rate <= 192_000:
-            raise UsageError(f"--sample-rate {self.sample_rate}: give 1000 to 192000 Hz")
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: give 0 or more")
+        check_range("--sample-rate", self.sample_rate, 1000, 192_000)
+        check_range("--buckets", self.num_buckets, 1, MAX_BUCKETS)
+        check_range("--sub-buckets", self.num_sub_buckets, 1, MAX_BUCKETS)
+        check_range("--shard-mb", self.shard_mb, 0.001, 1_000_000)
+        check_range("--unit-mb", self.unit_mb, 0.001, 1_000_000)
+        check_range("--max-rejected", self.max_rejected, 0, 1)
+        check_range("--seed", self.seed, 0, MAX_SEED)
 
     @property
     def form(self) -> AudioForm:

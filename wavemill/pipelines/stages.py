@@ -8,6 +8,7 @@ import pyarrow as pa
 from apache_beam.metrics.metric import Metrics
 
 from wavemill import storage
+from wavemill.errors import JobError
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
 from wavemill.pipelines.tokenize import tokenize_unit
@@ -99,10 +100,17 @@ def marker_url(markers: str, number: int) -> str:
 
 
 def read_task(plan: str, number: int) -> ShardTask:
-    """Read one shard's members from the plan, an Arrow file with a record batch a shard."""
-    with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
-        batch = arrow.get_batch(number)
-        columns: dict[str, list[Any]] = batch.to_pydict()
+    """Read one shard's members from the plan, an Arrow file with a record batch a shard.
+
+    Raises:
+        JobError: the plan is damaged.
+
+    """
+    try:
+        with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
+            columns: dict[str, list[Any]] = arrow.get_batch(number).to_pydict()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise JobError(f"cannot read {plan} of the spool: {error}; remove it") from error
     return ShardTask(
         bucket=columns["bucket"][0],
         number=columns["number"][0],

@@ -1,39 +1,63 @@
 """A worker process on this machine: Beam's own, but quiet, and gone when its driver is.
 
-Run as `python -m wavemill.pipelines.worker DRIVER_PID`; Beam passes the rest in the environment.
+Run as `python -m wavemill.pipelines.worker LINK TARGET`; Beam passes the rest in the environment.
 """
 
+import contextlib
 import logging
 import os
 import shlex
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.1
 
 
-def command() -> str:
-    """Return the shell command that starts a worker of this process."""
-    return f"{shlex.quote(sys.executable)} -m {__name__} {os.getpid()}"
+@contextlib.contextmanager
+def command() -> Iterator[str]:
+    """Give the shell command that starts a worker, which ends with the block or this process."""
+    # An open pipe is the lifeline: its entry in /proc goes with the pipe or with the process.
+    ends = os.pipe()
+    link = f"/proc/{os.getpid()}/fd/{ends[0]}"
+    words = [sys.executable, "-m", __name__, link, _target(link)]
+    try:
+        # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
+        yield f"trap '' INT TERM; exec {shlex.join(words)}"
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def main() -> None:
-    """Serve until the driver says that all is done, or is no longer there."""
+    """Serve until the driver says that all is done, or needs no worker any more."""
     # Beam's workers log their whole life to standard error; errors reach the driver as results.
-    logging.disable(logging.WARNING)
-    threading.Thread(target=_die_with, args=(int(sys.argv[1]),), daemon=True).start()
+    logging.disable(logging.CRITICAL)
+    threading.Thread(target=_die_with, args=sys.argv[1:3], daemon=True).start()
     from apache_beam.runners.worker import sdk_worker_main
 
+    # It prints the traceback of what fails, which the driver gets and says in a line.
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     sdk_worker_main.main(sys.argv)
 
 
-def _die_with(driver: int) -> None:
+def _target(link: str) -> str:
+    """Say what a link points to: something if there is no /proc, nothing if it is gone."""
+    if not Path("/proc").exists():
+        return "unknown"
+    try:
+        return str(Path(link).readlink())
+    except OSError:
+        return ""
+
+
+def _die_with(link: str, target: str) -> None:
     """Exit soon after the driver was killed: an orphan would compete with the job's next run."""
-    while Path(f"/proc/{driver}").exists() or not Path("/proc").exists():
+    while _target(link) == target:
         time.sleep(POLL_SECONDS)
-    os._exit(1)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavemill.errors import UsageError
-from wavemill.sharding.buckets import Floats, Ints, assign_buckets
+from wavemill.sharding.buckets import MAX_BUCKETS, Floats, Ints, assign_buckets
+from wavemill.specs import MAX_SEED, check_range
+
+MAX_BATCH_SECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,11 @@ class BatchConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not self.batch_seconds > 0:
-            raise UsageError(f"--batch-seconds {self.batch_seconds}: give more than 0")
-        if min(self.num_buckets, self.num_sub_buckets) < 1:
-            raise UsageError("--buckets and --sub-buckets: give 1 or more")
-        if min(self.seed, self.epoch) < 0:
-            raise UsageError("--seed and --epoch: give 0 or more")
+        check_range("--batch-seconds", self.batch_seconds, 0.001, MAX_BATCH_SECONDS)
+        check_range("--buckets", self.num_buckets, 1, MAX_BUCKETS)
+        check_range("--sub-buckets", self.num_sub_buckets, 1, MAX_BUCKETS)
+        check_range("--seed", self.seed, 0, MAX_SEED)
+        check_range("--epoch", self.epoch, 0, MAX_SEED)
 
 
 @dataclass(frozen=True, kw_only=True)

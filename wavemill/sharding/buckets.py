@@ -15,6 +15,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+MAX_BUCKETS = 10_000
+"""Of either kind; more would leave next to nothing in each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:

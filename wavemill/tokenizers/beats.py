@@ -19,7 +19,7 @@ from torch.nn import functional, init
 from torchaudio.compliance import kaldi
 
 from wavemill.digest import digest
-from wavemill.errors import UsageError
+from wavemill.specs import MAX_SEED, check_range
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 
 SAMPLE_RATE = 16_000
@@ -49,8 +49,7 @@ class BeatsConfig:
 
     def __post_init__(self) -> None:
         """Check the seed."""
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"beats: seed={self.seed} must be 0 or more")
+        check_range("--tokenizer beats: seed", self.seed, 0, MAX_SEED)
 
 
 class BeatsTokenizer:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
+from wavemill.specs import MAX_SEED, check_range
 from wavemill.tokenizers.features import FEATURE_KIND, log_mel
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, WEIGHTS_FILE, FeatureQuantizer
@@ -30,6 +31,13 @@ MIN_FRAMES = 2000
 """20 s; with less, 256 entries a codebook learn frames by heart."""
 _HELD_OUT = 0.05
 _MAX_HELD_OUT_FRAMES = 10_000
+_LIMITS = {
+    "iterations": 10_000_000,
+    "batch_frames": 1_000_000,
+    "max_frames": 100_000_000,
+    "threads": 1024,
+    "learning_rate": 1.0,
+}
 _SMALLEST_STD = 1e-3  # of log-mel bands that never change, such as those above 4 kHz
 
 Progress = Callable[[int, int, float], None]
@@ -56,11 +64,15 @@ class FitMvqConfig:
         """Check the settings."""
         if self.codebooks not in (1, 2, 4, 8, 16, 32):
             raise UsageError(f"codebooks={self.codebooks} must be 1, 2, 4, 8, 16 or 32")
-        if min(self.iterations) < 4:
-            raise UsageError(f"iterations={self.iterations}: each phase takes 4 or more")
+        if not 4 <= min(self.iterations) <= max(self.iterations) <= _LIMITS["iterations"]:
+            raise UsageError(
+                f"iterations={self.iterations}: each phase takes 4 or more, and"
+                f" {_LIMITS['iterations']} at most"
+            )
         for name in ("batch_frames", "max_frames", "threads", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name}={getattr(self, name)} must be more than 0")
+            if not 0 < (value := getattr(self, name)) <= _LIMITS[name]:
+                raise UsageError(f"{name}={value} must be more than 0 and at most {_LIMITS[name]}")
+        check_range("seed", self.seed, 0, MAX_SEED)
 
 
 class FittedMvq(NamedTuple):
@@ -174,7 +186,7 @@ def fit_mvq(frames: Frames, config: FitMvqConfig, progress: Progress | None = No
         which were held out, after 0, 1 and 5 refinements.
 
     Raises:
-        JobError: there are fewer than `MIN_FRAMES` frames, or some are not finite.
+        JobError: there are fewer than `MIN_FRAMES` frames, some are not finite, or all the same.
 
     """
     if len(frames) < MIN_FRAMES:
@@ -193,6 +205,8 @@ def fit_mvq(frames: Frames, config: FitMvqConfig, progress: Progress | None = No
         _run_phase(quantizer, train, config, generator, 1, progress)
         quantizer.stamp()
         errors = {str(n): round(relative_error(quantizer, held_out, n), 4) for n in (0, 1, 5)}
+    if not all(map(math.isfinite, errors.values())):
+        raise JobError("mvq does not fit these frames: they are all the same; give other audio")
     settings = asdict(config)
     del settings["max_frames"]  # the draw's, not the fit's
     report = {

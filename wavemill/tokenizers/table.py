@@ -8,15 +8,13 @@ from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
+from wavemill.tokenizers.names import check_name, check_names
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
     "mvq": (MvqTokenizer, MvqConfig),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
-
-TAKEN_NAMES = {"audio", "cuts", "recording", "sharded_manifests", "features", "custom", "id"}
-"""Names that the shard layout or lhotse's cuts use for something else."""
 
 
 def make_tokenizer(spec: Spec) -> Tokenizer:
@@ -27,14 +25,11 @@ def make_tokenizer(spec: Spec) -> Tokenizer:
 
     """
     build, config = configure(spec, TOKENIZERS, "--tokenizer")
+    check_name(config.name, str(spec))
     try:
         tokenizer: Tokenizer = build(config)
     except ValueError as error:
         raise UsageError(f"--tokenizer {spec}: {error}") from error
-    if tokenizer.facts.name in TAKEN_NAMES:
-        raise UsageError(
-            f"--tokenizer {spec}: the name {tokenizer.facts.name!r} is taken; give another"
-        )
     return tokenizer
 
 
@@ -42,15 +37,9 @@ def make_tokenizers(specs: Sequence[Spec]) -> list[Tokenizer]:
     """Build tokenizers whose streams lie side by side.
 
     Raises:
-        UsageError: as `make_tokenizer`, or two streams would have one name.
+        UsageError: as `make_tokenizer`, or their streams' names do not go together.
 
     """
     tokenizers = [make_tokenizer(spec) for spec in specs]
-    names = [tokenizer.facts.name for tokenizer in tokenizers]
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(
-                f"two tokenizers are named {name!r}: give one name=..., as in"
-                f" --tokenizer {name}:name={name}2"
-            )
+    check_names([tokenizer.facts.name for tokenizer in tokenizers])
     return tokenizers

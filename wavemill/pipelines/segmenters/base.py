@@ -11,6 +11,9 @@ from wavemill.records import Recording, Span
 SEGMENTS = "segments"
 """The custom field that holds the annotations of a sample with several: NeMo rows have it so."""
 
+MAX_SECONDS = 1_000_000
+"""More than any setting in seconds needs to be: 11 days."""
+
 OpenAudio = Callable[[], AbstractContextManager[AudioStream]]
 
 

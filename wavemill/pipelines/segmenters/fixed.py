@@ -1,12 +1,11 @@
 """`fixed:SECONDS`: pieces of equal length; the last one of a recording is what remains."""
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
 from wavemill.errors import UsageError
-from wavemill.pipelines.segmenters.base import OpenAudio, piece_of
+from wavemill.pipelines.segmenters.base import MAX_SECONDS, OpenAudio, piece_of
 from wavemill.records import Recording, Span
 
 SHORTEST_SECONDS = 0.01
@@ -20,9 +19,10 @@ class FixedConfig:
 
     def __post_init__(self) -> None:
         """Check the length."""
-        if not SHORTEST_SECONDS <= self.seconds < math.inf:
+        if not SHORTEST_SECONDS <= self.seconds <= MAX_SECONDS:
             raise UsageError(
                 f"--segment fixed:{self.seconds}: give a length of at least {SHORTEST_SECONDS} s"
+                f" and at most {MAX_SECONDS} s"
             )
 
 

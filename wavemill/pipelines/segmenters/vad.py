@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from wavemill.audio import mono_blocks
 from wavemill.errors import JobError, RejectedError, UsageError
-from wavemill.pipelines.segmenters.base import OpenAudio, piece_of
+from wavemill.pipelines.segmenters.base import MAX_SECONDS, OpenAudio, piece_of
 from wavemill.records import NO_SPEECH, Recording, Span
 
 SAMPLE_RATE = 16_000
@@ -48,8 +48,11 @@ class VadConfig:
         """Check that the settings agree."""
         if not 0 < self.threshold < 1:
             raise UsageError(f"vad: threshold={self.threshold} must lie between 0 and 1")
-        if min(self.min_seconds, self.merge_gap, self.padding) < 0:
-            raise UsageError("vad: min_seconds, merge_gap and padding cannot be negative")
+        for name in ("min_seconds", "max_seconds", "merge_gap", "padding"):
+            if not 0 <= (value := getattr(self, name)) <= MAX_SECONDS:
+                raise UsageError(
+                    f"vad: {name}={value} cannot be negative or more than {MAX_SECONDS}"
+                )
         if self.max_seconds < max(self.min_seconds, 4 * FRAME_SECONDS):
             raise UsageError(
                 f"vad: max_seconds={self.max_seconds} is under min_seconds={self.min_seconds}"

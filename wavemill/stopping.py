@@ -1,0 +1,74 @@
+"""Ctrl-C and SIGTERM: one line and the signal's exit code, whatever the process was at.
+
+The first signal unwinds the main thread: half-written files go, the terminal is as it was. Where
+that takes long (a call into C, a step that Beam has begun) or a second signal comes, the process
+ends at once; nothing it may leave behind can harm a later run.
+"""
+
+import _thread
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+GRACE_SECONDS = 3.0
+LINE = "wavemill: stopped; what was finished is kept, run the same command to go on\n"
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class _State:
+    code: int | None = None
+    """The exit code, once a signal came."""
+    unwinds = True
+    """False when there is nothing left to unwind."""
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """End the process when a signal comes while the block runs, or after it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and `&` leave it
+            signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        _State.unwinds = False
+        leave_if_stopped()
+
+
+def leave_if_stopped() -> None:
+    """End the process if a signal came: an error that follows one is no news."""
+    if _State.code is not None:
+        _leave()
+
+
+def _stop(number: int, _: Any) -> None:
+    again = _State.code is not None
+    _State.code = 128 + number
+    if again or not _State.unwinds:
+        _leave()
+    sys.unraisablehook = lambda _: None
+    threading.excepthook = lambda _: None
+    # `threading` takes locks that the main thread may hold just now.
+    _thread.start_new_thread(_insist, ())
+    # Unlike KeyboardInterrupt it prints nothing, wherever it surfaces.
+    raise SystemExit(_State.code)
+
+
+def _insist() -> None:
+    time.sleep(GRACE_SECONDS)
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """Say so and end the process, all threads with it; the exit waits for none of them."""
+    with contextlib.suppress(OSError):
+        if sys.stderr is not None:
+            # Not through Python's buffers: another thread may hold them.
+            number = sys.stderr.fileno()
+            os.write(number, f"{SHOW_CURSOR if os.isatty(number) else ''}{LINE}".encode())
+    os._exit(_State.code or 1)
