@@ -62,6 +62,17 @@ def test_lint_accepts_a_whole_dataset(prepared: Path) -> None:
          "name="),
         (["plan", "LENGTHS", "--batch-seconds", "-1"], "--batch-seconds"),
         (["prepare", UTTERANCES, "--out", UTTERANCES.parent], "new or empty"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--tokenzier", "beats"],
+         "did you mean --tokenizer?"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--runner", "Nonsense"], "FlinkRunner"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--job_name"], "--job_name"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--buckets", "many"], "--buckets"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--tokenizer", "beats:name=start"], "taken"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--", "-x"], "./-x"),
+        (["prepare", UTTERANCES, "--out", "OUT", "--tokenizer", f"beats:seed={2**64}"],
+         "give 0 to"),
+        (["plan", "LENGTHS", "--batch-secnds", "1"], "Did you mean"),
+        (["prepar"], "Did you mean 'prepare'?"),
         (["frobnicate"], "frobnicate"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -72,8 +83,22 @@ def test_wrong_usage_is_one_line_with_a_remedy_and_exit_2(
     done = wavemill(*arguments, cwd=tmp_path)
     assert done.code == 2, (done.out, done.err)
     assert words in done.err
-    assert "Traceback" not in done.err
+    assert len(done.err.splitlines()) == 1
     assert not (tmp_path / "OUT").exists()
+
+
+def test_wavemill_alone_shows_its_help() -> None:
+    done = wavemill()
+    assert done.code == 2
+    assert "Commands:" in done.err
+
+
+def test_a_place_that_cannot_be_written_stops_a_fit_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = wavemill("fit", "mvq", UTTERANCES, "--out", tmp_path / "file")
+    assert done.code == 1
+    assert done.err.startswith(f"wavemill: cannot write {tmp_path / 'file'}")
+    assert len(done.err.splitlines()) == 1
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -304,15 +304,23 @@ def _write_atomically(url: str) -> Iterator[BinaryIO]:
 
 
 def check_writable(url: str) -> None:
-    """Raise the OSError that writing a file there would raise, before the work for it is done."""
+    """Try whether a file can be written, before the work for it is done.
+
+    Raises:
+        JobError: it cannot.
+
+    """
     if not is_local(url):
         return
     place = Path(local_path(url))
-    if place.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=place.parent):
-        pass
+    try:
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
+    except OSError as error:
+        raise JobError(f"cannot write {url}: {error.strerror}; give another place") from error
 
 
 def write_bytes(url: str, data: bytes) -> None:

@@ -355,6 +355,10 @@ def test_rows_fit_the_schema_and_equal_audio_has_equal_digests(tmp_path: Path) -
         ("none:x=1", "no setting 'x'"),
         ("vad:threshold=1.5", "between 0 and 1"),
         ("vad:padding=-1", "cannot be negative"),
+        ("vad:padding=nan", "cannot be negative"),
+        ("vad:merge_gap=inf", "cannot be negative"),
+        ("vad:max_seconds=nan", "cannot be negative"),
+        ("vad:threshold=nan", "between 0 and 1"),
         ("vad:max_seconds=0.1", "under min_seconds"),
     ],
 )

@@ -118,6 +118,11 @@ def test_padding_is_what_the_longest_adds() -> None:
     [
         ({"batch_seconds": 0.0}, "--batch-seconds"),
         ({"batch_seconds": float("nan")}, "--batch-seconds"),
+        ({"batch_seconds": float("inf")}, "--batch-seconds"),
+        ({"batch_seconds": 1.0, "num_buckets": 10**9}, "--buckets"),
+        ({"batch_seconds": 1.0, "num_sub_buckets": 10**9}, "--sub-buckets"),
+        ({"batch_seconds": 1.0, "seed": 2**63}, "--seed"),
+        ({"batch_seconds": 1.0, "epoch": 2**63}, "--epoch"),
         ({"batch_seconds": 1.0, "num_buckets": 0}, "--buckets"),
         ({"batch_seconds": 1.0, "num_sub_buckets": 0}, "--sub-buckets"),
         ({"batch_seconds": 1.0, "seed": -1}, "--seed"),

@@ -131,11 +131,23 @@ def test_saving_twice_gives_the_same_bytes(tmp_path: Path, fitted: FittedMvq) ->
         ({"iterations": (3, 100)}, "each phase takes 4 or more"),
         ({"batch_frames": 0}, "batch_frames=0 must be more than 0"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0 must be more than 0"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan must be more than 0"),
+        ({"learning_rate": float("inf")}, "learning_rate=inf must be more than 0 and at most 1"),
+        ({"max_frames": 10**12}, "max_frames=1000000000000 must be"),
+        ({"iterations": (4, 10**12)}, "10000000 at most"),
+        ({"seed": -1}, "seed -1: give 0 to"),
+        ({"seed": 2**63}, "seed 9223372036854775808: give 0 to"),
     ],
 )
 def test_wrong_settings_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         FitMvqConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_frames_that_are_all_the_same_are_refused() -> None:
+    same = np.full((2500, 12), -16, np.float32)
+    with pytest.raises(JobError, match="all the same"):
+        fit_mvq(same, FitMvqConfig(codebooks=1, iterations=(4, 4)))
 
 
 @pytest.mark.parametrize("count", [0, 1999])

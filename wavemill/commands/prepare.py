@@ -121,8 +121,8 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
 def _unknown(argument: str, command: click.Command) -> str:
     known = [name for option in command.params for name in option.opts if name.startswith("--")]
     close = difflib.get_close_matches(argument.split("=", 1)[0], known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"a file of that name is ./{argument}"
-    return f"no such option: {argument}; {hint}; `wavemill prepare --help` lists them"
+    hint = f"did you mean {close[0]}?" if close else f"a file of that name is ./{argument};"
+    return f"no such option: {argument}; {hint} `wavemill prepare --help` lists them"
 
 
 def _settings(options: dict[str, Any]) -> Any:

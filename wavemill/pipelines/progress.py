@@ -70,9 +70,10 @@ class Reporter:
                 thread.join()
 
     def _bar(self) -> Progress:
+        # Not the whole width: the terminal's ^C would wrap a full line and leave it there twice.
         return Progress(
             TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=max(10, min(80, self._console.width - 52))),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             RemainingColumn(),
