@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import UTTERANCES, wavemill
 
 JOB = ("--tokenizer", "mvq", "--unit-mb", "0.5")
-LINE = "wavemill: stopped; what was finished is kept, run the same command to go on"
+LINE = "wavemill: stopped; give the same command again, and `prepare` goes on where it stood"
 
 
 @contextlib.contextmanager

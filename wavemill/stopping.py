@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 3.0
-LINE = "wavemill: stopped; what was finished is kept, run the same command to go on\n"
+LINE = "wavemill: stopped; give the same command again, and `prepare` goes on where it stood\n"
 SHOW_CURSOR = "\x1b[?25h"
 
 
