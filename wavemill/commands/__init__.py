@@ -2,6 +2,7 @@
 
 import click
 
+from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.fit import fit
 from wavemill.commands.inspect import inspect
@@ -10,4 +11,6 @@ from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
 from wavemill.commands.tokenizers import tokenizers
 
-COMMANDS: tuple[click.Command, ...] = (prepare, inspect, lint, plan, fit, tokenizers, doctor)
+COMMANDS: tuple[click.Command, ...] = (
+    prepare, inspect, lint, decode, plan, fit, tokenizers, doctor,
+)  # fmt: skip
