@@ -28,9 +28,12 @@ CORE = [
     "torch>=2.9,<2.12",
     "torchaudio>=2.9,<2.12",
 ]
+CODECS = ["huggingface_hub>=1", "transformers>=5"]
+UNITS = [*CODECS, "faiss-cpu>=1.15"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *READERS,
+    *UNITS,
     "hypothesis>=6.100",
     "multi-quantization==0.1.1",
     "mypy>=1.15",
@@ -38,6 +41,7 @@ TEST = [
     "pytest>=8",
     "ruff>=0.9",
     "types-PyYAML",
+    "vector-quantize-pytorch>=1.20",
 ]
 
 setup(
@@ -54,6 +58,6 @@ setup(
     packages=find_packages(include=["wavemill", "wavemill.*"]),
     package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
     install_requires=CORE,
-    extras_require={"readers": READERS, "test": TEST},
+    extras_require={"codecs": CODECS, "readers": READERS, "test": TEST, "units": UNITS},
     entry_points={"console_scripts": ["wavemill = wavemill.cli:run"]},
 )

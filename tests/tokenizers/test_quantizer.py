@@ -14,7 +14,8 @@ from torch import Tensor
 
 from wavemill.errors import UsageError
 from wavemill.tokenizers import refinement
-from wavemill.tokenizers.quantizer import DirectSumQuantizer, digest_tensors
+from wavemill.tokenizers.checkpoints import digest_tensors
+from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import FeatureQuantizer, load_quantizer
 
 

@@ -16,6 +16,8 @@ from wavemill.digest import digest
 
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """Token ids, [T, Q]: T steps of time, Q codebooks."""
+Times = npt.NDArray[np.float32]
+"""Start and end of each token of an irregular stream in seconds from the clip's start, [T, 2]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,33 @@ class Tokenizer(Protocol):
             batch: mono clips, each [N] float32 in [-1, 1] at `facts.sample_rate`; N >= 1.
 
         Returns:
-            An array [T, Q] of `facts.dtype` for each clip, in order; T >= 1.
+            An array [T, Q] of `facts.dtype` for each clip, in order; T >= 1 on a regular clock.
 
+        """
+        ...
+
+
+@runtime_checkable
+class TimedTokenizer(Tokenizer, Protocol):
+    """A tokenizer on an irregular clock (`facts.frame_rate` is None), such as of syllables."""
+
+    def encode_timed(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[tuple[Codes, Times]]:
+        """Encode clips as `encode` does; give when each token begins and ends, too.
+
+        A clip in which there is nothing to find has arrays of no rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """A tokenizer whose ids can be turned back into audio."""
+
+    facts: TokenizerFacts
+
+    def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
+        """Turn ids [T, Q] into mono audio, [N] float32 at `facts.sample_rate`.
+
+        N is the length of T steps, which may be more than the clip had.
         """
         ...

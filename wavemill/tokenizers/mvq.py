@@ -18,6 +18,7 @@ from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
+from wavemill.tokenizers.checkpoints import digest_tensors
 from wavemill.tokenizers.features import (
     FEATURE_KIND,
     FRAME_RATE,
@@ -25,7 +26,6 @@ from wavemill.tokenizers.features import (
     SAMPLE_RATE,
     log_mel,
 )
-from wavemill.tokenizers.quantizer import digest_tensors
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, FeatureQuantizer, load_quantizer
 
 VERSION = 1

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wavemill.digest import digest
+from wavemill.tokenizers.checkpoints import digest_tensors
 from wavemill.tokenizers.refinement import Tables, refine
 
 _SCALE_SPEED = 10.0  # the layout's scales are logarithms divided by this
@@ -30,17 +30,6 @@ LAYOUT = (
     "to_logits.weight",
 )
 """The published names of the tensors of a quantizer."""
-
-
-def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Digest names, types, shapes and values, in whatever file and order they came."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    return digest(
-        {
-            name: [str(array.dtype), list(array.shape), digest(array.tobytes())]
-            for name, array in arrays.items()
-        }
-    )
 
 
 class DirectSumQuantizer(nn.Module):

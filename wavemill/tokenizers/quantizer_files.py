@@ -5,21 +5,17 @@ features. Of pickles (`.pt`), `{quantizer, mean, std}` and bare state dicts load
 out of them: nothing in a file is run.
 """
 
-import io
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from wavemill import storage
 from wavemill.errors import UsageError
+from wavemill.tokenizers.checkpoints import read_checkpoint
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 
 WEIGHTS_FILE = "model.safetensors"
@@ -54,39 +50,11 @@ class FeatureQuantizer:
         return {**self.quantizer.state_dict(), "mean": self.mean, "std": self.std}
 
 
-def _read(url: str) -> bytes:
-    try:
-        return storage.read_bytes(url)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise UsageError(
-            f"no quantizer at {url}: give a folder that `wavemill fit mvq` wrote"
-        ) from error
-
-
-def _unpickle(url: str, data: bytes) -> Any:
-    try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UsageError(
-            f"{url} holds more than tensors, and reading that would run code: save the"
-            " quantizer's state_dict() alone, or as safetensors"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UsageError(f"{url} is not a file that torch.save wrote: {error}") from error
-
-
-def _tensors(url: str, data: bytes) -> Mapping[str, Tensor]:
+def _tensors(url: str) -> Mapping[str, Tensor]:
     """Read all tensors of a file into one flat mapping."""
-    if url.endswith(".safetensors"):
-        try:
-            return safetensors.torch.load(data)
-        except safetensors.SafetensorError as error:
-            raise UsageError(f"{url} is not a safetensors file: {error}") from error
-    state = _unpickle(url, data)
-    if isinstance(state, Mapping) and isinstance(state.get("quantizer"), Mapping):
+    state = read_checkpoint(url)
+    if isinstance(state.get("quantizer"), Mapping):
         state = {**state["quantizer"], "mean": state.get("mean"), "std": state.get("std")}
-    if not isinstance(state, Mapping):
-        raise UsageError(f"{url} holds no state dict but a {type(state).__name__}")
     return {name: part for name, part in state.items() if isinstance(part, Tensor)}
 
 
@@ -110,7 +78,9 @@ def load_quantizer(url: str) -> FeatureQuantizer:
     """
     if storage.is_folder(url):
         url = storage.join(url, WEIGHTS_FILE)
-    state = _tensors(url, _read(url))
+    if not storage.exists(url):
+        raise UsageError(f"no quantizer at {url}: give a folder that `wavemill fit mvq` wrote")
+    state = _tensors(url)
     try:
         quantizer = DirectSumQuantizer.from_state(state)
         mean, std = _statistics(state, quantizer.dim)
