@@ -1,0 +1,36 @@
+"""SQ-Codec against the authors' own module: `make_sq.py` says how its figures were made."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.parity.make_sq import GAIN, LENGTHS, SIZES
+from tests.parity.weights import random_clip, random_state
+from wavemill.tokenizers.codec_files import freeze, load_strictly
+from wavemill.tokenizers.scalar_codec import ScalarCodec
+from wavemill.tokenizers.sq import _sizes
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "sq.npz")
+
+
+@pytest.fixture(scope="module", params=["causal", "centred"])
+def codec(request: pytest.FixtureRequest) -> tuple[str, ScalarCodec]:
+    codec = ScalarCodec(_sizes({**SIZES, "causal": request.param == "causal"}))
+    state = random_state({k: v.shape for k, v in codec.published_state().items()}, seed=1)
+    state["encoder.6.weight_g"] *= GAIN
+    load_strictly(codec, {name: torch.from_numpy(part) for name, part in state.items()}, "golden")
+    freeze(codec)
+    return request.param, codec
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_ids_and_audio_are_those_of_the_authors_module(
+    codec: tuple[str, ScalarCodec], length: int
+) -> None:
+    kind, ours = codec
+    ids = ours.to_ids(ours.encode(torch.from_numpy(random_clip(length, seed=1))[None, None]))
+    assert np.array_equal(ids[0].numpy() - 9, GOLDEN[f"{kind}_{length}_rounded"])
+    audio = ours.decode(ours.from_ids(ids))[0, 0, :4000].numpy()
+    assert np.abs(audio - GOLDEN[f"{kind}_{length}_audio"]).max() < 1e-5
