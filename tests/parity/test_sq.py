@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.parity.make_sq import GAIN, LENGTHS, SIZES
-from tests.parity.weights import random_clip, random_state
-from wavemill.tokenizers.codec_files import freeze, load_strictly
+from tests.parity.make_sq import LENGTHS, SIZES, random_sq_state
+from tests.parity.weights import random_clip
+from wavemill.tokenizers.published_files import freeze, load_strictly
 from wavemill.tokenizers.scalar_codec import ScalarCodec
 from wavemill.tokenizers.sq import _sizes
 
@@ -18,9 +18,7 @@ GOLDEN = np.load(Path(__file__).parent / "golden" / "sq.npz")
 @pytest.fixture(scope="module", params=["causal", "centred"])
 def codec(request: pytest.FixtureRequest) -> tuple[str, ScalarCodec]:
     codec = ScalarCodec(_sizes({**SIZES, "causal": request.param == "causal"}))
-    state = random_state({k: v.shape for k, v in codec.published_state().items()}, seed=1)
-    state["encoder.6.weight_g"] *= GAIN
-    load_strictly(codec, {name: torch.from_numpy(part) for name, part in state.items()}, "golden")
+    load_strictly(codec, random_sq_state(codec.published_state()), "golden")
     freeze(codec)
     return request.param, codec
 

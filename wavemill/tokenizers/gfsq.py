@@ -18,8 +18,8 @@ from wavemill.digest import digest
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint
-from wavemill.tokenizers.codec_files import find_checkpoint, freeze, inner_state, load_strictly
 from wavemill.tokenizers.firefly import SAMPLE_RATE, SHORTEST_SAMPLES, Firefly
+from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
 
 VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""

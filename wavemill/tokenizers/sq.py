@@ -25,7 +25,7 @@ from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, read_checkpoint
-from wavemill.tokenizers.codec_files import find_checkpoint, freeze, inner_state, load_strictly
+from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
 from wavemill.tokenizers.scalar_codec import ScalarCodec, ScalarCodecSizes
 
 VERSION = 1
@@ -54,11 +54,12 @@ class SqConfig:
 class SqTokenizer:
     """Rounded latents, a stream for each of D numbers: [T, D] ids, 9 of 19 for zero.
 
-    T is the clip's length in steps of 320 samples, rounded up when causal; a clip shorter than a
-    step is filled with silence to one. Clips are encoded one by one in blocks of 10 s with all the
-    context that they hear on both sides (the past alone when causal, about 1 s), so that memory is
-    bounded and blocks meet without a seam: ids are those of the whole clip, unless a number lies
-    within float32's 1e-6 of a boundary. Decoding runs whole; its first layer hears two steps ahead.
+    T is the clip's whole pairs of samples (which are averaged) over 160, rounded up when causal; a
+    clip shorter than a step of 320 samples is filled with silence to one. Clips are encoded one by
+    one in blocks of 10 s with all the context that they hear on both sides (the past alone when
+    causal, about 1 s), so that memory is bounded and blocks meet without a seam: ids are those of
+    the whole clip, unless a number lies within float32's 1e-6 of a boundary. Decoding runs whole;
+    its first layer hears two steps ahead.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()
