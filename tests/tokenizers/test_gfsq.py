@@ -17,8 +17,7 @@ import torch
 
 from tests.conftest import SPEECH
 from tests.parity.make_gfsq import SMALL, random_firefly_state
-from tests.tokenizers.random_models import write_model
-from wavemill.audio import resample
+from tests.tokenizers.random_models import read_mono, write_model
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
 from wavemill.tokenizers import gfsq as gfsq_module
@@ -27,6 +26,7 @@ from wavemill.tokenizers.blocks import Reach
 from wavemill.tokenizers.firefly import Firefly
 from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
 from wavemill.tokenizers.table import make_tokenizer
+from wavemill.tokenizers.threads import torch_threads
 
 Clip = npt.NDArray[np.float32]
 FILE = "firefly-gan-vq-fsq-8x1024-21hz-generator.pth"
@@ -39,8 +39,8 @@ def small_firefly() -> Firefly:
 @pytest.fixture(scope="module")
 def clips() -> list[Clip]:
     paths = sorted((SPEECH / "audio").rglob("*.flac"), key=lambda path: path.stat().st_size)
-    audio = [soundfile.read(path, dtype="float32")[0][:32_000] for path in paths[:30:8]]
-    return [resample(clip, 16_000, 44_100) for clip in audio]
+    effects = sorted((SPEECH / "effects").rglob("*.flac"))[:2]
+    return [read_mono(path, 44_100)[:88_200] for path in (*paths[:30:8], *effects)]
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +81,14 @@ def test_a_clip_s_ids_depend_on_it_alone(tokenizer: GfsqTokenizer, clips: list[C
     assert ids.dtype == np.uint16
     assert ids.max() < 1000
     assert all(len(np.unique(stream)) > 3 for stream in ids.T)
+
+
+def test_the_number_of_threads_changes_no_id(tokenizer: GfsqTokenizer, clips: list[Clip]) -> None:
+    expected = tokenizer.encode(clips)
+    with torch_threads(3):
+        codes = tokenizer.encode(clips)
+        assert torch.get_num_threads() == 3
+    assert all(np.array_equal(one, other) for one, other in zip(codes, expected, strict=True))
 
 
 @pytest.mark.parametrize("samples", [1, 511, 512, 768, 769, 2048, 2559, 2560, 4096])

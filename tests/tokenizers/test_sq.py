@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soundfile
 import torch
 import yaml
 
 from tests.conftest import SPEECH
-from tests.tokenizers.random_models import SQ_SIZES, write_model
+from tests.tokenizers.random_models import SQ_SIZES, read_mono, write_model
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
 from wavemill.tokenizers import sq as sq_module
@@ -23,6 +22,7 @@ from wavemill.tokenizers.blocks import Reach
 from wavemill.tokenizers.scalar_codec import ScalarCodec
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 from wavemill.tokenizers.table import make_tokenizer
+from wavemill.tokenizers.threads import torch_threads
 
 Clip = npt.NDArray[np.float32]
 
@@ -30,7 +30,8 @@ Clip = npt.NDArray[np.float32]
 @pytest.fixture(scope="module")
 def clips() -> list[Clip]:
     paths = sorted((SPEECH / "audio").rglob("*.flac"), key=lambda path: path.stat().st_size)
-    return [soundfile.read(path, dtype="float32")[0][:32_000] for path in paths[:30:8]]
+    effects = sorted((SPEECH / "effects").rglob("*.flac"))[:2]
+    return [read_mono(path, 16_000)[:16_000] for path in (*paths[:24:8], *effects)]
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +109,21 @@ def test_another_process_gives_the_same_ids(
     path = min((SPEECH / "audio").rglob("*.flac"), key=lambda path: path.stat().st_size)
     script = (
         "import sys, soundfile; from wavemill import tokenizers;"
-        "clip = soundfile.read(sys.argv[1], dtype='float32')[0][:32_000];"
+        "clip = soundfile.read(sys.argv[1], dtype='float32')[0][:16_000];"
         "print(tokenizers.load('sq:model=' + sys.argv[2]).encode([clip])[0].tolist())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, path, model], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == tokenizer.encode([clips[0]])[0].tolist()
+
+
+def test_the_number_of_threads_changes_no_id(tokenizer: SqTokenizer, clips: list[Clip]) -> None:
+    expected = tokenizer.encode(clips)
+    with torch_threads(3):
+        codes = tokenizer.encode(clips)
+        assert torch.get_num_threads() == 3
+    assert all(np.array_equal(one, other) for one, other in zip(codes, expected, strict=True))
 
 
 @pytest.mark.parametrize("samples", [1, 2, 319, 320, 321, 640, 641])
@@ -137,7 +146,7 @@ def test_blocks_meet_without_a_seam(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     some = tokenizer if causal else centred(model, tmp_path)
-    clip = np.concatenate(clips)[: 4 * 16_000 + 77]
+    clip = np.concatenate(clips)
     (whole,) = some.encode([clip])
     monkeypatch.setattr(sq_module, "BLOCK_STEPS", 71)
     (parts,) = some.encode([clip])

@@ -20,6 +20,7 @@ from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint
 from wavemill.tokenizers.firefly import SAMPLE_RATE, SHORTEST_SAMPLES, Firefly
 from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
+from wavemill.tokenizers.threads import torch_threads
 
 VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""
@@ -78,7 +79,8 @@ class GfsqTokenizer:
     @torch.inference_mode()
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        return [self._encode(torch.from_numpy(clip)) for clip in batch]
+        with torch_threads(1):
+            return [self._encode(torch.from_numpy(clip)) for clip in batch]
 
     def _encode(self, clip_N: Tensor) -> Codes:
         clip_N = functional.pad(clip_N, (0, max(0, SHORTEST_SAMPLES - len(clip_N))))

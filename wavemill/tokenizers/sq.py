@@ -27,6 +27,7 @@ from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, read_checkpoint
 from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
 from wavemill.tokenizers.scalar_codec import ScalarCodec, ScalarCodecSizes
+from wavemill.tokenizers.threads import torch_threads
 
 VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""
@@ -99,7 +100,8 @@ class SqTokenizer:
     @torch.inference_mode()
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        return [self._encode(torch.from_numpy(clip)) for clip in batch]
+        with torch_threads(1):
+            return [self._encode(torch.from_numpy(clip)) for clip in batch]
 
     def _encode(self, clip_N: Tensor) -> Codes:
         clip_N = functional.pad(clip_N, (0, max(0, self._step - len(clip_N))))
