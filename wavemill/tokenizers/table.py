@@ -7,12 +7,16 @@ from wavemill.errors import UsageError
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.names import check_name, check_names
+from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
+    "gfsq": (GfsqTokenizer, GfsqConfig),
     "mvq": (MvqTokenizer, MvqConfig),
+    "sq": (SqTokenizer, SqConfig),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
 

@@ -1,0 +1,93 @@
+"""Write checkpoints with random weights in the layouts that the published ones have.
+
+    python benchmarks/random_models.py NAME --out DIR [--small] [--seed N]
+    python benchmarks/random_models.py --list
+
+For tests and for timing: the tokens mean nothing. `--small` makes a model of the same layout that
+runs in milliseconds, where the layout says how large it is.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+SQ_SIZES: dict[str, Any] = {
+    "num_bands": 1,
+    "sample_rate": 16_000,
+    "causal": True,
+    "num_samples": 2,
+    "downsample_factors": [2, 4, 4, 5],
+    "downsample_kernel_sizes": [4, 8, 8, 10],
+    "upsample_factors": [5, 4, 4, 2],
+    "upsample_kernel_sizes": [10, 8, 8, 4],
+    "latent_hidden_dim": 32,
+    "default_kernel_size": 7,
+    "delay_kernel_size": 5,
+    "init_channel": 48,
+    "res_kernel_size": 7,
+}
+"""32 numbers at 50 Hz. The published `config.yaml` could not be had: the channels are a guess."""
+
+
+def sq(out: Path, *, small: bool) -> None:
+    """Write SQ-Codec's `config.yaml` and `ckpt_00190000.pth` as its zip files have them."""
+    from wavemill.tokenizers.scalar_codec import ScalarCodec
+    from wavemill.tokenizers.sq import read_sizes
+
+    sizes = SQ_SIZES | ({"init_channel": 4} if small else {})
+    config = {"generator": {"name": "ScalarModel", "config": sizes}}
+    (out / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    codec = ScalarCodec(read_sizes(str(out / "config.yaml")))
+    with torch.no_grad():
+        # First weights give numbers near 0; these fill the levels.
+        codec.encoder[-1].parametrizations.weight.original0.mul_(20)  # type: ignore[union-attr,operator]
+    torch.save({"codec_model": codec.published_state()}, out / "ckpt_00190000.pth")
+
+
+def gfsq(out: Path, *, small: bool) -> None:
+    """Write Fish-Speech 1.4's codec; its file has one size, so small is no other."""
+    from wavemill.tokenizers.convnext import ConvNeXtBlock
+    from wavemill.tokenizers.firefly import Firefly
+
+    del small
+    codec = Firefly()
+    with torch.no_grad():
+        for block in codec.modules():
+            if isinstance(block, ConvNeXtBlock):
+                block.gamma.fill_(1)  # at 1e-6 the blocks would pass their input on
+        for rvq in codec.quantizer.residual_fsq.rvqs:
+            rvq.project_in.weight.mul_(8)  # type: ignore[union-attr,operator]
+    torch.save(codec.state_dict(), out / "firefly-gan-vq-fsq-8x1024-21hz-generator.pth")
+
+
+MODELS: dict[str, Callable[..., None]] = {
+    "gfsq": gfsq,
+    "sq": sq,
+}
+"""Name -> function of (folder, small). One row a model."""
+
+
+def main() -> None:
+    """Write one model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("name", nargs="?", choices=sorted(MODELS))
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    if options.list or options.name is None or options.out is None:
+        print("\n".join(sorted(MODELS)))
+        return
+    torch.manual_seed(options.seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    MODELS[options.name](options.out, small=options.small)
+    print(f"{options.name}: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
