@@ -16,7 +16,7 @@ from wavemill.errors import UsageError
 @click.option("--wav", metavar="FILE", required=True, help="Where the audio goes.")
 @as_json
 def decode(out: str, *, tokenizer: str, key: str, wav: str, json_: bool) -> None:
-    """Decode the tokens of one sample of a dataset to a WAV file.
+    r"""Decode the tokens of one sample of a dataset to a WAV file.
 
     NAME may come with settings, as in `prepare --tokenizer`, where the model lies elsewhere now.
 
