@@ -319,6 +319,11 @@ def remove_empty_folders(folders: Iterable[str]) -> None:
                 os.rmdir(place)  # noqa: PTH106
 
 
+def is_partial(name: str) -> bool:
+    """Say whether a file's name is that of one being written."""
+    return _PARTIAL_NAME.fullmatch(name) is not None
+
+
 def remove_partial(folder: str, names: Container[str] | None = None) -> None:
     """Remove what killed writers left below a local folder, or of some files right in it.
 

@@ -18,8 +18,9 @@ def inspect(out: str, *, json_: bool) -> None:
     wavemill inspect s3://bucket/prepared --json
     """
     from wavemill.sharding.dataset import Dataset
+    from wavemill.storage import folder_url
 
-    facts = Dataset.open(out.rstrip("/")).inspect()
+    facts = Dataset.open(folder_url(out)).inspect()
     emit(facts, _lines(facts), json_=json_)
 
 

@@ -9,22 +9,34 @@ from wavemill.commands.output import as_json, emit
 
 @click.command(short_help="Check a dataset, file by file.")
 @click.argument("out", metavar="OUT")
+@click.option("--quick", is_flag=True, help="Check all but the audio itself: do not decode it.")
 @as_json
-def lint(out: str, *, json_: bool) -> None:
+def lint(out: str, *, quick: bool, json_: bool) -> None:
     r"""Check every file, sample and array of a dataset; exit 1 if anything is wrong.
 
     \b
     wavemill lint prepared
+    wavemill lint s3://bucket/prepared --quick
     """
+    from wavemill.pipelines.progress import Reporter
     from wavemill.sharding.dataset import Dataset
     from wavemill.sharding.lint import lint as check
+    from wavemill.storage import folder_url
 
-    report = check(Dataset.open(out.rstrip("/")))
+    dataset = Dataset.open(folder_url(out))
+    with Reporter().stage("lint", len(dataset.content["shards"])) as show:
+        report = check(dataset, quick=quick, show=show)
     lines = [
-        f"{problem['shard']} {problem['key']}: {problem['problem']}" for problem in report.problems
+        f"{' '.join(filter(None, (problem['shard'], problem['key'])))}: {problem['problem']}"
+        for problem in report.problems
     ]
-    state = f"{len(lines)} problems" if lines else "no problem"
+    state = f"{len(lines):,} problems" if lines else "no problem"
     lines.append(f"{report.shards:,} shards, {report.samples:,} samples: {state}")
+    if report.problems:
+        lines.append(
+            "remove what does not belong, and give the same `wavemill prepare` again with"
+            " --verify: it writes anew what is missing or damaged"
+        )
     emit(report.to_json(), lines, json_=json_)
     if report.problems:
         sys.exit(1)

@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from wavemill import storage
 from wavemill.errors import DatasetError
+from wavemill.sharding.schema import CONTENT, fault, short
 
 FORMAT = "wavemill"
 FORMAT_VERSION = 1
 NAME = "dataset.json"
+REMEDY = "give the same `wavemill prepare` again, which writes it anew"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +35,27 @@ class Dataset:
         """
         place = storage.join(url, NAME)
         try:
-            content = json.loads(storage.read_bytes(place))
+            # As it is written: the name of an input may hold bytes that are no text.
+            content = json.loads(storage.read_bytes(place).decode("utf-8", "surrogateescape"))
         except FileNotFoundError as error:
             raise DatasetError(
                 f"{url} is not a dataset: it has no {NAME}. It is written last, so the job that"
                 " made this folder has not ended; run the same `wavemill prepare` again"
             ) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise DatasetError(f"cannot read {place}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(f"{place} is damaged: {error}; {REMEDY}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise DatasetError(f"{place} does not describe a wavemill dataset")
         if content.get("format_version") != FORMAT_VERSION:
             raise DatasetError(
-                f"{place} has format version {content.get('format_version')}, this wavemill reads"
-                f" {FORMAT_VERSION}: install the wavemill that wrote it ({content.get('wavemill')})"
+                f"{place} has format version {short(content.get('format_version'))}, this wavemill"
+                f" reads {FORMAT_VERSION}: install the wavemill that wrote it"
+                f" ({short(content.get('wavemill'))})"
             )
+        if problem := fault(content, CONTENT):
+            raise DatasetError(f"{place} is damaged: {problem}; {REMEDY}")
         return cls(url=url, content=content)
 
     def inspect(self) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Check that a dataset's files are there and as they were written, and no others beside them."""
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from wavemill import storage
+from wavemill.sharding import layout
+from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.lint.report import REMEDY, REWRITE, Report
+from wavemill.sharding.schema import short
+
+CHUNK = 1 << 22
+
+
+def shard_name(shard: dict[str, Any]) -> str:
+    """Name a shard in problems."""
+    return f"{shard['bucket']}/{shard['number']:06d}"
+
+
+def expected_files(content: dict[str, Any], shard: dict[str, Any]) -> list[str]:
+    """Return the paths of all files of a shard."""
+    with_audio = content["settings"]["audio"] != "none"
+    names = layout.shard_files(shard["number"], content["tokenizers"], audio=with_audio)
+    return [f"{shard['bucket']}/{name}" for name in names]
+
+
+def check_files(dataset: Dataset, shard: dict[str, Any], report: Report) -> bool:
+    """Say whether a shard has just the files that it should have, all as they were written."""
+    name, before = shard_name(shard), len(report.problems)
+    missing = set(expected_files(dataset.content, shard))
+    for file in shard["files"]:
+        if file["path"] not in missing:  # maybe outside of the dataset: it is not opened
+            words = "is listed, but is none of this shard's files, or is listed twice"
+            report.add(name, "", f"{short(file['path'])} {words}")
+            continue
+        missing.remove(file["path"])
+        if problem := _file_problem(dataset, file):
+            report.add(name, "", f"{file['path']} {problem}")
+    for path in sorted(missing):
+        report.add(name, "", f"{path} is not listed in dataset.json")
+    return len(report.problems) == before
+
+
+def _file_problem(dataset: Dataset, file: dict[str, Any]) -> str | None:
+    """Compare a file's size and digest with what `dataset.json` states."""
+    url = storage.join(dataset.url, file["path"])
+    digest, size = hashlib.sha256(), 0
+    try:
+        if not storage.info(url).is_file:
+            return f"is no file; {REMEDY}"
+        with storage.open_read(url) as opened:
+            while chunk := opened.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except FileNotFoundError:
+        return f"cannot be read: it is missing; {REWRITE}"
+    except OSError as error:
+        return f"cannot be read: {error}; mend that, or {REMEDY}"
+    if size != file["bytes"]:
+        return f"has {size} bytes, should have {file['bytes']}; {REMEDY}"
+    if digest.hexdigest() != file["sha256"]:
+        return f"is not what was written: its sha256 differs; {REMEDY}"
+    return None
+
+
+def read_objects(url: str, errors: str = "strict") -> Iterator[dict[str, Any]]:
+    """Yield a file's JSON lines.
+
+    Raises:
+        ValueError: one of them is no JSON object.
+
+    """
+    with storage.open_read(url) as file:
+        for number, line in enumerate(file, 1):
+            yield parse_object(line, f"line {number}", errors)
+
+
+def parse_object(line: bytes, name: str, errors: str = "strict") -> dict[str, Any]:
+    """Parse a line that holds a JSON object; raise ValueError, with its name, where it does not."""
+    try:
+        value = json.loads(line.decode("utf-8", errors))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is no JSON") from error
+    if not isinstance(value, dict) or not line.endswith(b"\n"):
+        raise ValueError(f"{name} is no whole JSON object")
+    return value
+
+
+def check_strays(dataset: Dataset, report: Report) -> None:
+    """Report what no shard lists: readers' globs would take it. What lies elsewhere is not ours."""
+    shards = dataset.content["shards"]
+    listed = {path for shard in shards for path in expected_files(dataset.content, shard)}
+    named = {shard["bucket"] for shard in shards}
+    system, root = storage.filesystem(dataset.url)
+    for folder in storage.list_names(dataset.url):
+        place = posixpath.join(root, folder)
+        if storage.is_partial(folder):
+            report.add(".", "", f"{folder} was left by a job that was killed; remove it")
+        elif folder in named and system.isdir(place):
+            _check_folder(system, place, folder, listed, report)
+        elif layout.is_bucket(folder) and system.isdir(place):
+            report.add(folder, "", f"{folder} belongs to no shard; remove it")
+
+
+def _check_folder(system: Any, place: str, folder: str, listed: set[str], report: Report) -> None:
+    for found in _files_below(system, place):
+        path = folder + found.removeprefix(place)
+        name = posixpath.basename(path)
+        if storage.is_partial(name):
+            report.add(folder, "", f"{path} was left by a job that was killed; remove it")
+        elif path not in listed and not name.startswith("."):
+            report.add(folder, "", f"{path} belongs to no shard; remove it")
+
+
+def _files_below(system: Any, folder: str) -> Iterator[str]:
+    """Yield the paths of all files below a folder, hidden ones too, in the order of names."""
+    for entry in sorted(system.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
+        name = entry["name"].rstrip("/")
+        if name == folder:  # an object store's marker of the folder itself
+            continue
+        if entry["type"] == "directory":
+            yield from _files_below(system, name)
+        else:
+            yield name

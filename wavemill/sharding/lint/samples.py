@@ -1,0 +1,212 @@
+"""Check the samples of a shard: each part of one against the others, and against readers' rules.
+
+A sample's cut states all that the writer knew of it. So the writer's own functions say, from the
+cut, what the other files of the shard must hold.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from wavemill import storage
+from wavemill.audio.stored import check_stored
+from wavemill.errors import RejectedError
+from wavemill.sharding import layout
+from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.lint.arrays import read_codes
+from wavemill.sharding.lint.files import parse_object, read_objects, shard_name
+from wavemill.sharding.lint.report import REMEDY, Report
+from wavemill.sharding.lint.rows import custom_differences, differences, row_of
+from wavemill.sharding.lint.totals import SECONDS_SLACK, Held, stream_facts
+from wavemill.sharding.tar import pack_index
+from wavemill.sharding.untar import Member, read_members
+from wavemill.tokenizers.base import TokenizerFacts
+
+SAFE_KEY = re.compile(r"[A-Za-z0-9_@-]{1,90}\Z")
+END = Member("(the end)", 0, b"")
+
+
+class Sample(NamedTuple):
+    """A sample in a tar: the row of its cut, and the two members."""
+
+    row: dict[str, Any]
+    data: bytes
+    about: dict[str, Any]
+
+
+class ShardCheck:
+    """One shard under check, whose files are as they were written."""
+
+    def __init__(
+        self, dataset: Dataset, shard: dict[str, Any], report: Report, *, quick: bool
+    ) -> None:
+        self._content, self._shard, self._report = dataset.content, shard, report
+        self._quick = quick
+        self._folder = storage.join(dataset.url, shard["bucket"])
+        self._rows: list[dict[str, Any]] = []
+        self.held = Held()
+
+    def check(self, seen: set[str]) -> None:
+        """Check all samples; `seen` holds the keys of the shards before."""
+        if not self._check_cuts():
+            return  # what follows would be held against the wrong cuts
+        self._report.samples += len(self._rows)
+        self._check_keys(seen)
+        self._check_lengths()
+        audio = self._content["settings"]["audio"]
+        if audio != "none":
+            self._check_audio(audio)
+            self._check_manifest(audio)
+        lengths = np.zeros(len(self._rows), np.int64)
+        for name, facts in self._content["tokenizers"].items():
+            lengths = np.maximum(lengths, self._check_stream(name, stream_facts(facts)))
+        self._check_tokens(lengths)
+
+    def _problem(self, key: str, problem: str) -> None:
+        self._report.add(shard_name(self._shard), key, problem)
+
+    def _damaged(self, name: str, error: Exception) -> None:
+        self._problem("", f"{self._shard['bucket']}/{name} is damaged: {error}; {REMEDY}")
+
+    def _read_lines(self, name: str) -> list[dict[str, Any]] | None:
+        try:
+            return list(read_objects(storage.join(self._folder, name)))
+        except ValueError as error:
+            self._damaged(name, error)
+            return None
+
+    def _check_cuts(self) -> bool:
+        """Read the cuts, and say whether each is one."""
+        streams = list(self._content["tokenizers"])
+        cuts = self._read_lines(layout.cuts_name(self._shard["number"]))
+        for cut in cuts or ():
+            if isinstance(row := row_of(cut), str):
+                self._problem(str(cut.get("id")), f"the cut is no sample's: {row}")
+                return False
+            self._rows.append(row)
+            for difference in differences(cut, layout.cut_json(row, streams)):
+                self._problem(row["id"], f"the cut: {difference}")
+        return cuts is not None
+
+    def _check_keys(self, seen: set[str]) -> None:
+        if len(self._rows) != self._shard["samples"]:
+            self._problem("", f"holds {len(self._rows)} cuts, not {self._shard['samples']}")
+        for row in self._rows:
+            key = row["id"]
+            if not SAFE_KEY.match(key) or re.search(r"-sub\d+$", key):
+                self._problem(key, "readers would split or cut this key")
+            if key in seen:
+                self._problem(key, "another sample has this key")
+            seen.add(key)
+
+    def _check_lengths(self) -> None:
+        bound = self._bucket["max_seconds"]
+        seconds = [row["num_samples"] / row["sample_rate"] for row in self._rows]
+        for row, length in zip(self._rows, seconds, strict=True):
+            if length > bound + SECONDS_SLACK:
+                self._problem(row["id"], f"{length:.3f} s is over its bucket's {bound} s")
+        self.held.seconds = sum(seconds)
+        self.held.longest_seconds = max(seconds, default=0.0)
+        stated = self._shard["seconds"]
+        if abs(stated - self.held.seconds) > 1e-9 * (1 + self.held.seconds):
+            self._problem("", f"holds {self.held.seconds} s of audio, not {stated}")
+
+    @property
+    def _bucket(self) -> dict[str, Any]:
+        rows = self._content["buckets"]
+        return next(row for row in rows if row["name"] == self._shard["bucket"])
+
+    def _check_audio(self, extension: str) -> None:
+        for row, data, about in self._samples("audio", extension):
+            for difference in differences(about, layout.recording_json(row)):
+                self._problem(row["id"], f"the recording beside the audio: {difference}")
+            try:
+                audio = check_stored(data, extension, decode=not self._quick)
+            except RejectedError as error:
+                self._problem(row["id"], f"the audio does not decode: {error.detail}")
+                continue
+            for difference in differences(vars(audio), {name: row[name] for name in vars(audio)}):
+                self._problem(row["id"], f"the audio: {difference}")
+
+    def _check_manifest(self, extension: str) -> None:
+        number = self._shard["number"]
+        lines = self._read_lines(layout.manifest_name(number))
+        if lines is None:
+            return
+        if len(lines) != len(self._rows):
+            words = f"the NeMo manifest has {len(lines)} rows for {len(self._rows)} cuts"
+            self._problem("", words)
+            return
+        for row, line in zip(self._rows, lines, strict=True):
+            plain = {**row, "custom": {}, "extension": extension}
+            own = {name: line[name] for name in layout.NEMO_FIELDS if name in line}
+            found = [
+                *differences(own, layout.nemo_json(plain, number)),
+                *custom_differences(line, row["custom"]),
+            ]
+            for difference in found:
+                self._problem(row["id"], f"the NeMo manifest: {difference}")
+
+    def _check_stream(self, name: str, facts: TokenizerFacts) -> npt.NDArray[np.int64]:
+        """Check a stream's arrays; return their lengths, [N]."""
+        lengths = np.zeros(len(self._rows), np.int64)
+        counts = None
+        for number, (row, data, about) in enumerate(self._samples(name, "npy")):
+            codes = read_codes(data, facts)
+            if isinstance(codes, str):
+                self._problem(row["id"], f"{name}: {codes}")
+                continue
+            lengths[number] = len(codes)
+            for difference in differences(about, layout.array_json(row, facts, len(codes))):
+                self._problem(row["id"], f"{name}: its JSON: {difference}")
+            if counts is None:
+                counts = np.zeros((facts.num_codebooks, facts.codebook_size), np.int64)
+            for codebook in range(facts.num_codebooks):
+                counts[codebook] += np.bincount(codes[:, codebook], minlength=facts.codebook_size)
+        if counts is not None:
+            self.held.tokens[name], self.held.counts[name] = int(lengths.sum()), counts
+        return lengths
+
+    def _check_tokens(self, lengths: npt.NDArray[np.int64]) -> None:
+        """Hold the lengths of the samples' longest streams, [N], against their bucket."""
+        bound = self._bucket["max_tokens"]
+        for number in np.flatnonzero(lengths > bound):
+            words = f"{lengths[number]} tokens are over its bucket's {bound}"
+            self._problem(self._rows[number]["id"], words)
+        self.held.longest_tokens = int(lengths.max(initial=0))
+
+    def _samples(self, stream: str, extension: str) -> Iterator[Sample]:
+        """Walk a tar beside the cuts, and check its index."""
+        name = layout.tar_name(stream, self._shard["number"])
+        try:
+            yield from self._walk(name, extension)
+        except (ValueError, RecursionError) as error:
+            self._damaged(name, error)
+
+    def _walk(self, name: str, extension: str) -> Iterator[Sample]:
+        size = self._size_of(name)
+        offsets = []
+        with storage.open_read(storage.join(self._folder, name)) as file:
+            members = read_members(file, size)
+            for number, row in enumerate(self._rows):
+                data, about = next(members, END), next(members, END)
+                names = [data.name, about.name]
+                if names != [f"{row['id']}.{extension}", f"{row['id']}.json"]:
+                    self._problem(row["id"], f"{name}: sample {number} is {names}")
+                    return
+                offsets.append(data.offset)
+                yield Sample(row, data.data, parse_object(about.data, about.name))
+            if (extra := next(members, END)) is not END:
+                self._problem("", f"{name}: {extra.name} is no sample of the cuts")
+        self._check_index(f"{name}.idx", [*offsets, size])
+
+    def _check_index(self, name: str, offsets: list[int]) -> None:
+        if storage.read_bytes(storage.join(self._folder, name)) != pack_index(offsets):
+            self._problem("", f"{name} does not point at the samples")
+
+    def _size_of(self, name: str) -> int:
+        path = f"{self._shard['bucket']}/{name}"
+        return int(next(file["bytes"] for file in self._shard["files"] if file["path"] == path))
