@@ -17,18 +17,22 @@ def tokenizers(*, json_: bool) -> None:
     wavemill tokenizers --json
     """
     facts = {name: _facts(name) for name in _names()}
-    rows = [
-        (
-            name,
-            f"{row['sample_rate']}",
-            "irregular" if row["frame_rate"] is None else f"{row['frame_rate']:g}",
-            f"{row['num_codebooks']} x {row['codebook_size']}",
-            ", ".join(f"{key}={value}" for key, value in row["settings"].items()),
-        )
-        for name, row in facts.items()
-    ]
+    rows = [(name, *_columns(row)) for name, row in facts.items()]
     head = ("name", "Hz", "tokens a second", "codebooks x size", "settings")
     emit(facts, table(head, rows), json_=json_)
+
+
+def _columns(row: dict[str, Any]) -> tuple[str, ...]:
+    settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
+    if "needs" in row:
+        return "", "", "", f"{settings} ({row['needs']})"
+    rate = "irregular" if row["frame_rate"] is None else f"{row['frame_rate']:g}"
+    return (
+        f"{row['sample_rate']}",
+        rate,
+        f"{row['num_codebooks']} x {row['codebook_size']}",
+        settings,
+    )
 
 
 def _names() -> list[str]:
@@ -40,9 +44,14 @@ def _names() -> list[str]:
 def _facts(name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from wavemill.errors import UsageError
     from wavemill.specs import Spec, configure
     from wavemill.tokenizers.table import TOKENIZERS, make_tokenizer
 
     _, config = configure(Spec(name=name), TOKENIZERS, "tokenizer")
-    facts = asdict(make_tokenizer(Spec(name=name)).facts)
-    return {**facts, "settings": {k: v for k, v in asdict(config).items() if k != "name"}}
+    settings = {k: v for k, v in asdict(config).items() if k != "name"}
+    try:
+        facts = asdict(make_tokenizer(Spec(name=name)).facts)
+    except UsageError as error:  # the defaults alone do not make one
+        return {"needs": str(error), "settings": settings}
+    return {**facts, "settings": settings}

@@ -115,9 +115,7 @@ def _settle(frames: _Frames, bounds: list[int], threshold: float) -> list[tuple[
     return [*done, (start, middle)]
 
 
-def _sum_and_norm(
-    frames: _Frames, start: int, end: int
-) -> tuple[npt.NDArray[np.float32], float]:
+def _sum_and_norm(frames: _Frames, start: int, end: int) -> tuple[npt.NDArray[np.float32], float]:
     total = frames.sum(start, end)
     return total, _norm(total, end - start)
 

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from wavemill.errors import UsageError
+from wavemill.sharding.layout import stream_names
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
+from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
     "mvq": (MvqTokenizer, MvqConfig),
+    "sylber": (SylberTokenizer, SylberConfig),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
 
@@ -42,11 +45,19 @@ def make_tokenizers(specs: Sequence[Spec]) -> list[Tokenizer]:
     """Build tokenizers whose streams lie side by side.
 
     Raises:
-        UsageError: as `make_tokenizer`, or two streams would have one name.
+        UsageError: as `make_tokenizer`, or two streams would have one name, or one that of
+            another's times.
 
     """
     tokenizers = [make_tokenizer(spec) for spec in specs]
     names = [tokenizer.facts.name for tokenizer in tokenizers]
+    for facts in (tokenizer.facts for tokenizer in tokenizers):
+        _, *times = stream_names(facts.name, facts.frame_rate)
+        if taken := set(times).intersection(names):
+            raise UsageError(
+                f"a tokenizer is named {taken.pop()!r}, as are the times of {facts.name!r}: give"
+                " one another name=..."
+            )
     for name in names:
         if names.count(name) > 1:
             raise UsageError(
