@@ -10,10 +10,11 @@ runs in milliseconds, where the layout says how large it is.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-SMALL_HUBERT = {
+SMALL_HUBERT: dict[str, Any] = {
     "conv_dim": (32,) * 7,
     "hidden_size": 48,
     "intermediate_size": 64,
@@ -33,6 +34,10 @@ def sylber(out: Path, *, small: bool) -> None:
 
     settings = SMALL_HUBERT if small else {}
     net = HubertModel(HubertConfig(num_hidden_layers=SYLBER_LAYERS, **settings))
+    # With equal gains all frames would have one norm, which tells speech from silence.
+    last: Any = net.encoder.layers[-1]
+    with torch.no_grad():
+        last.final_layer_norm.weight.normal_(std=0.5).pow_(3).mul_(4)
     if small:
         net.save_pretrained(out)
         return

@@ -86,7 +86,8 @@ def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
     from wavemill.pipelines.clips import Clips
     from wavemill.pipelines.progress import Reporter
     from wavemill.tokenizers.fit_sylber import FitUnitsConfig, fit_from_clips
-    from wavemill.tokenizers.sylber import SAMPLE_RATE, SylberConfig, SyllableEmbedder
+    from wavemill.tokenizers.sylber import SylberConfig, SyllableEmbedder
+    from wavemill.tokenizers.sylber_encoder import SAMPLE_RATE
     from wavemill.tokenizers.units import save_units
 
     if not out.endswith(".safetensors"):

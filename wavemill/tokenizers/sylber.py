@@ -39,8 +39,8 @@ class SylberConfig:
     """Frames whose cosine to the syllable so far is smaller begin another; as published."""
     layers: int = 9
     max_seconds: float = 60.0
-    """Longer clips are encoded in overlapping windows of this length, which changes features a
-    little: every frame of a clip that is encoded whole has seen all others."""
+    """Frames of a longer clip attend to those within overlapping windows of this length, which
+    changes features a little: every frame of a clip that is encoded whole has seen all others."""
 
     def __post_init__(self) -> None:
         """Check the settings."""

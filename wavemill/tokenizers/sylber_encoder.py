@@ -1,14 +1,13 @@
 """Sylber's encoder: the first layers of a HuBERT, run through transformers.
 
-What HuBERT makes of a frame depends on the whole clip: its first convolution is normalised over
-time, and every frame attends to all others. So clips run one by one and unpadded, and a long one,
-whose attention would not fit into memory, is run in overlapping windows: `windows`.
+Clips run one by one and unpadded, since every frame attends to all others; `hubert_long.py` says
+what becomes of those that are too long for that.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,14 @@ from wavemill.tokenizers.checkpoints import (
     read_tensors,
     require,
 )
+from wavemill.tokenizers.hubert_long import receptive_field, run_long
 from wavemill.tokenizers.syllables import Features
 
 SAMPLE_RATE = 16_000
 CHECKPOINT = "sylber.ckpt"
 """The published file: a state dict of HuBERT-base, and no configuration."""
 OVERLAP_SECONDS = 2.0
-"""What a window sees on either side of the frames that are taken from it."""
+"""What a window of a long clip sees on either side of the frames that are taken from it."""
 _PREFIXES = ("hubert.", "speech_model.")
 _UNUSED = {"masked_spec_embed"}
 """Of training alone."""
@@ -42,28 +42,6 @@ _SHAPING = (
 """Settings of a HuBERT that change its features."""
 
 
-class Window(NamedTuple):
-    """A stretch of a clip's frames that is run at once."""
-
-    start: int
-    end: int
-    keep_start: int
-    """The frames that are taken from it; those around give context."""
-    keep_end: int
-
-
-def windows(frames: int, longest: int, overlap: int) -> Iterator[Window]:
-    """Cut a clip's frames into windows of at most `longest`; short clips are one window."""
-    assert longest > 2 * overlap
-    begin = 0
-    while begin < frames:
-        start = max(0, min(begin - overlap, frames - longest))
-        end = min(frames, start + longest)
-        keep_end = frames if end == frames else end - overlap
-        yield Window(start, end, begin, keep_end)
-        begin = keep_end
-
-
 class SylberEncoder:
     """Turns clips into features."""
 
@@ -73,7 +51,7 @@ class SylberEncoder:
         Args:
             model: a state dict of HuBERT-base, a folder that transformers wrote, or a hub's name.
             layers: how many are run.
-            max_seconds: the longest window.
+            max_seconds: the longest clip that is run whole, and the window of longer ones.
 
         Raises:
             UsageError: the model is not there, is broken, or lacks weights.
@@ -88,7 +66,7 @@ class SylberEncoder:
         config = self._net.config
         self.dim = int(config.hidden_size)
         self.hop_samples = prod(config.conv_stride)
-        self.shortest_samples = _receptive_field(config.conv_kernel, config.conv_stride)
+        self.shortest_samples = receptive_field(config.conv_kernel, config.conv_stride)
         self.digest_parts = {
             "weights": digest_tensors(
                 {n: t for n, t in self._net.state_dict().items() if n not in _UNUSED}
@@ -107,17 +85,12 @@ class SylberEncoder:
         wave = _normalised(torch.from_numpy(np.asarray(clip, np.float32)))
         wave = functional.pad(wave, (0, max(0, self.shortest_samples - len(wave))))
         frames = (len(wave) - self.shortest_samples) // self.hop_samples + 1
-        parts = [
-            self._run(wave, window) for window in windows(frames, self._longest, self._overlap)
-        ]
-        features: Features = torch.cat(parts).numpy()
+        if frames <= self._longest:
+            states = self._net(wave[None]).last_hidden_state[0]
+        else:
+            states = run_long(self._net, wave, self._longest, self._overlap)
+        features: Features = states.numpy()
         return features
-
-    def _run(self, wave: Tensor, window: Window) -> Tensor:
-        begin = window.start * self.hop_samples
-        end = (window.end - 1) * self.hop_samples + self.shortest_samples
-        states: Tensor = self._net(wave[None, begin:end]).last_hidden_state[0]
-        return states[window.keep_start - window.start : window.keep_end - window.start]
 
 
 def _normalised(wave: Tensor) -> Tensor:
@@ -125,14 +98,6 @@ def _normalised(wave: Tensor) -> Tensor:
     centred = wave - wave.mean()
     spread = centred.std() if len(wave) > 1 else torch.zeros(())
     return centred / spread if spread > 0 else torch.zeros_like(wave)
-
-
-def _receptive_field(kernels: list[int], strides: list[int]) -> int:
-    field, hop = 1, 1
-    for kernel, stride in zip(kernels, strides, strict=True):
-        field += (kernel - 1) * hop
-        hop *= stride
-    return field
 
 
 def _find(model: str) -> tuple[str, str | None]:
