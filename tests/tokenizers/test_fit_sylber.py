@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from tests.conftest import SPEECH, wavemill
+from tests.tokenizers.hubert_files import write_hubert
+from wavemill import tokenizers
 from wavemill.errors import JobError, UsageError
 from wavemill.tokenizers.fit_sylber import FitUnitsConfig, fit_from_clips, fit_units
 from wavemill.tokenizers.units import Units, Vectors, load_units, save_units
@@ -63,6 +66,22 @@ def test_what_cannot_be_fitted_is_refused() -> None:
     for settings in ({"units": 0}, {"units": 65_537}, {"iterations": 0}, {"max_vectors": 0}):
         with pytest.raises(UsageError, match="must be 1"):
             FitUnitsConfig(**settings)
+
+
+def test_the_command_writes_units_that_the_tokenizer_takes(tmp_path: Path) -> None:
+    write_hubert(tmp_path / "hubert", num_hidden_layers=9)
+    out = tmp_path / "units.safetensors"
+    clip = min((SPEECH / "audio").glob("*.flac"))
+    done = wavemill("fit", "sylber", clip, "--out", out, "--model", tmp_path / "hubert",
+                    "--units", 5, "--quiet", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.json["units"] == 5
+    assert done.json["syllables"] > 20
+    made = tokenizers.load(f"sylber:model={tmp_path / 'hubert'},units={out}")
+    assert made.facts.codebook_size == 5
+    refused = wavemill("fit", "sylber", clip, "--out", tmp_path / "units.pt")
+    assert refused.code == 2
+    assert "must be a .safetensors file" in refused.err
 
 
 def test_nearest_is_what_distances_say() -> None:
