@@ -64,9 +64,46 @@ def gfsq(out: Path, *, small: bool) -> None:
     torch.save(codec.state_dict(), out / "firefly-gan-vq-fsq-8x1024-21hz-generator.pth")
 
 
+SMALL_HUBERT: dict[str, Any] = {
+    "conv_dim": (32,) * 7,
+    "hidden_size": 48,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_conv_pos_embedding_groups": 4,
+    "num_conv_pos_embeddings": 16,
+}
+SYLBER_LAYERS = 9
+
+
+def sylber(out: Path, *, small: bool) -> None:
+    """Write HuBERT's first nine layers: full size as `sylber.ckpt`, small as transformers' folder.
+
+    The published file is a bare state dict with the older names of weight norm.
+    """
+    from transformers import HubertConfig, HubertModel
+
+    settings = SMALL_HUBERT if small else {}
+    net = HubertModel(HubertConfig(num_hidden_layers=SYLBER_LAYERS, **settings))
+    # With equal gains all frames would have one norm, which tells speech from silence.
+    last: Any = net.encoder.layers[-1]
+    with torch.no_grad():
+        last.final_layer_norm.weight.normal_(std=0.5).pow_(3).mul_(4)
+    if small:
+        net.save_pretrained(out)
+        return
+    older = {"parametrizations.weight.original0": "weight_g",
+             "parametrizations.weight.original1": "weight_v"}  # fmt: skip
+    state = net.state_dict()
+    for new, old in older.items():
+        prefix = "encoder.pos_conv_embed.conv."
+        state[prefix + old] = state.pop(prefix + new)
+    torch.save(state, out / "sylber.ckpt")
+
+
 MODELS: dict[str, Callable[..., None]] = {
     "gfsq": gfsq,
     "sq": sq,
+    "sylber": sylber,
 }
 """Name -> function of (folder, small). One row a model."""
 

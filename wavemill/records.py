@@ -196,10 +196,14 @@ TOKEN_SCHEMA = pa.schema(
     [
         pa.field("num_tokens", pa.int32(), nullable=False),
         pa.field("npy", pa.binary()),
+        pa.field("times", pa.binary()),
         *_REJECT_FIELDS,
     ]
 )
-"""One row a row of the unit's segments, in the same order; `npy` is the array [T, Q] as a file."""
+"""One row a row of the unit's segments, in the same order; `npy` is the array [T, Q] as a file.
+
+`times` is a file, too: when each token begins and ends, [T, 2]; null on a regular clock.
+"""
 
 
 def to_json(value: Any) -> str:

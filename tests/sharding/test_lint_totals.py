@@ -81,7 +81,7 @@ def _stream(**new: Any) -> Damage:
         (_stream(codebook_size=256), "is not its facts'"),
         (_stream(num_codebooks=2), "is not its facts'"),
         (_stream(frame_rate=25), "frame_shift"),
-        (_stream(frame_rate=None), "frame_shift"),
+        (_stream(frame_rate=None), "beats_times_000000.tar is not listed"),
         (described(lambda content: content["tokenizers"].pop("beats")), "this shard's files"),
         (described(lambda content: content["settings"].update(audio="none")), "shard's files"),
         (described(lambda content: content["rejected"].update({"no-speech": 3})), "no-speech is 3"),

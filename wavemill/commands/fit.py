@@ -68,3 +68,53 @@ def mvq(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **option
         "rejected": clips.rejected,
     }
     emit(summary, lines, json_=json_)
+
+
+@fit.command(short_help="Units of Sylber's syllables.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--out", metavar="FILE", required=True, help="The units, a .safetensors file.")
+@click.option("--model", metavar="MODEL", help="As in sylber:model=...")
+@click.option("--units", type=int, default=10_000, show_default=True, help="How many.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@as_json
+def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **options: Any) -> None:
+    r"""Fit units to the syllables of any audio that `prepare` takes.
+
+    \b
+    wavemill fit sylber speech/ --out units.safetensors --units 5000
+    wavemill prepare speech/ --out prepared --tokenizer sylber:units=units.safetensors
+    """
+    from wavemill.errors import UsageError
+    from wavemill.pipelines.clips import Clips
+    from wavemill.pipelines.progress import Reporter
+    from wavemill.tokenizers.fit_sylber import FitUnitsConfig, fit_from_clips
+    from wavemill.tokenizers.sylber import SylberConfig, SyllableEmbedder
+    from wavemill.tokenizers.sylber_encoder import SAMPLE_RATE
+    from wavemill.tokenizers.units import save_units
+
+    if not out.endswith(".safetensors"):
+        raise UsageError(f"--out {out} must be a .safetensors file")
+    config = FitUnitsConfig(units=options["units"], seed=options["seed"])
+    model = {"model": options["model"]} if options["model"] else {}
+    embedder = SyllableEmbedder(SylberConfig(**model))
+    clips = Clips(inputs, SAMPLE_RATE)
+    Reporter(quiet=quiet).say(f"fit sylber: {config.units} units")
+    fitted = fit_from_clips(clips, embedder.embed, config)
+    save_units(out, fitted.centroids)
+    summary = {
+        "out": out,
+        "units": config.units,
+        "syllables": fitted.vectors,
+        "relative_error": round(fitted.relative_error, 4),
+        "hours": round(clips.seconds / 3600, 6),
+        "rejected": clips.rejected,
+    }
+    lines = [
+        (
+            f"{out}: {config.units} units of {fitted.vectors} syllables, from"
+            f" {summary['hours']:.2f} hours ({clips.rejected} recordings could not be used)"
+        ),
+        f"next: wavemill prepare INPUT --out OUT --tokenizer sylber:units={out}",
+    ]
+    emit(summary, lines, json_=json_)

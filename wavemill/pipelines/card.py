@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from wavemill.sharding import layout
+
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
          (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
 
@@ -64,14 +66,19 @@ def _buckets(buckets: list[dict[str, Any]]) -> Iterator[str]:
 
 def _reading(content: dict[str, Any]) -> Iterator[str]:
     streams = ["recording"] if content["settings"]["audio"] != "none" else []
-    fields = "".join(f'\n    "{name}": tars("{name}"),' for name in content["tokenizers"])
+    names = [
+        name
+        for stream, facts in content["tokenizers"].items()
+        for name in layout.stream_names(stream, facts["frame_rate"])
+    ]
+    fields = "".join(f'\n    "{name}": tars("{name}"),' for name in names)
     audio = '\n    "recording": tars("audio"),' if streams else ""
     yield from ("", "## Reading it", "", "```python")
     yield "from pathlib import Path"
     yield "from lhotse import CutSet"
     yield ""
     yield 'bucket = Path("bucket-00")'
-    yield 'tars = lambda name: sorted(map(str, bucket.glob(f"{name}_*.tar")))'
+    yield 'tars = lambda name: sorted(map(str, bucket.glob(f"{name}_[0-9]*.tar")))'
     yield "cuts = CutSet.from_shar(fields={"
     yield f'    "cuts": sorted(map(str, bucket.glob("cuts.*.jsonl"))),{audio}{fields}'
     yield from ("})", "```")

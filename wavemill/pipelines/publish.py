@@ -15,6 +15,7 @@ from wavemill.pipelines.card import card
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.survey import RejectRow, Survey, count_recordings, later_copies
 from wavemill.records import to_json
+from wavemill.sharding import layout
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
 from wavemill.sharding.buckets import Bucket
 from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECTED, usage
@@ -102,6 +103,7 @@ def _gather(job: Finished) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         facts.name: {
             **asdict(facts),
             "dtype": facts.dtype.name,
+            "times": None if facts.frame_rate is not None else layout.times_name(facts.name),
             "tokens": tokens[facts.name],
             **usage(counts[facts.name]),
         }

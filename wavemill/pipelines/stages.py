@@ -72,7 +72,7 @@ class TokenizeUnit(beam.DoFn):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
             with write_unit(place, TOKEN_SCHEMA) as file:
                 for row in tokenize_unit(segments, self._tokenizer):
-                    file.add(row, len(row.get("npy") or b""))
+                    file.add(row, len(row.get("npy") or b"") + len(row.get("times") or b""))
                     TOKENS.inc(row["num_tokens"])
         yield unit
 

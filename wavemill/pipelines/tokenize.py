@@ -10,16 +10,16 @@ import numpy.typing as npt
 from wavemill.audio import mono_blocks, open_flac
 from wavemill.records import TOKENIZER_FAILED
 from wavemill.spool import UnitReader
-from wavemill.tokenizers.base import Codes, Tokenizer
+from wavemill.tokenizers.base import Codes, TimedTokenizer, Times, Tokenizer, TokenizerFacts
 
 BATCH_SECONDS = 120.0
 """How much audio goes to a tokenizer at once."""
 
 
-def npy_bytes(codes: Codes) -> bytes:
+def npy_bytes(array: Codes | Times) -> bytes:
     """Write an array [T, Q] as a `.npy` file."""
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(codes), (1, 0), allow_pickle=False)
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), (1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -49,19 +49,45 @@ def _encode(
     clips: list[npt.NDArray[np.float32] | None], tokenizer: Tokenizer
 ) -> Iterator[dict[str, Any]]:
     present = [clip for clip in clips if clip is not None]
-    arrays = iter(tokenizer.encode(present) if present else [])
+    arrays = iter(_arrays(present, tokenizer) if present else [])
     for clip in clips:
-        yield {"num_tokens": 0} if clip is None else _row(next(arrays), tokenizer)
+        yield {"num_tokens": 0} if clip is None else _row(*next(arrays), tokenizer.facts)
 
 
-def _row(codes: Codes, tokenizer: Tokenizer) -> dict[str, Any]:
+def _arrays(
+    clips: list[npt.NDArray[np.float32]], tokenizer: Tokenizer
+) -> list[tuple[Codes, Times | None]]:
+    if tokenizer.facts.frame_rate is not None:
+        return [(codes, None) for codes in tokenizer.encode(clips)]
+    assert isinstance(tokenizer, TimedTokenizer)
+    return [*tokenizer.encode_timed(clips)]
+
+
+def _row(codes: Codes, times: Times | None, facts: TokenizerFacts) -> dict[str, Any]:
     """Make a row, or a reject where a tokenizer broke its contract: its ids cannot be trusted."""
-    facts = tokenizer.facts
-    problem = None
-    if codes.ndim != 2 or codes.shape[1] != facts.num_codebooks or not len(codes):
-        problem = f"{facts.name} gave an array of shape {codes.shape}"
-    elif codes.dtype != facts.dtype or int(codes.max()) >= facts.codebook_size:
-        problem = f"{facts.name} gave {codes.dtype} ids up to {codes.max()}"
+    problem = _codes_problem(codes, facts)
+    if problem is None and times is not None:
+        problem = _times_problem(times, len(codes))
     if problem:
-        return {"num_tokens": 0, "reject_reason": TOKENIZER_FAILED, "reject_detail": problem}
-    return {"num_tokens": len(codes), "npy": npy_bytes(codes)}
+        detail = f"{facts.name} gave {problem}"
+        return {"num_tokens": 0, "reject_reason": TOKENIZER_FAILED, "reject_detail": detail}
+    stored = None if times is None else npy_bytes(times)
+    return {"num_tokens": len(codes), "npy": npy_bytes(codes), "times": stored}
+
+
+def _codes_problem(codes: Codes, facts: TokenizerFacts) -> str | None:
+    may_be_empty = facts.frame_rate is None
+    if codes.ndim != 2 or codes.shape[1] != facts.num_codebooks or not (len(codes) or may_be_empty):
+        return f"an array of shape {codes.shape}"
+    largest = int(codes.max(initial=0))
+    if codes.dtype != facts.dtype or largest >= facts.codebook_size:
+        return f"{codes.dtype} ids up to {largest}"
+    return None
+
+
+def _times_problem(times: Times, num_tokens: int) -> str | None:
+    if times.shape != (num_tokens, 2) or times.dtype != np.float32:
+        return f"{num_tokens} ids with {times.dtype} times of shape {times.shape}"
+    starts, ends = times.T
+    rising = (starts >= 0).all() and (ends >= starts).all() and (np.diff(starts) >= 0).all()
+    return None if rising and np.isfinite(ends).all() else "times that do not rise"

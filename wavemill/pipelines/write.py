@@ -18,6 +18,7 @@ from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.settings import LAYOUT_VERSION
 from wavemill.pipelines.stages import WriteShard, marker_url
 from wavemill.pipelines.survey import RejectRow, Survey
+from wavemill.sharding import layout
 from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
 from wavemill.sharding.writer import ShardSources
 
@@ -64,7 +65,9 @@ def write_dataset(
     name = digest([LAYOUT_VERSION, settings.data_json(), job.stages, units], size=12)
     markers = storage.join(job.spool, f"shards-{name}")
     plan = outdir.plan_url(job.spool, name)
-    streams = [facts.name for facts in job.facts]
+    streams = [
+        name for facts in job.facts for name in layout.stream_names(facts.name, facts.frame_rate)
+    ]
     note = {"plan": name, "streams": streams, "audio": settings.audio != "none"}
     outdir.make_room(settings.out, job.spool, note)
     if not storage.exists(plan):

@@ -78,8 +78,8 @@ class Dataset:
 
 
 _INSPECTED = {
-    "num_codebooks", "codebook_size", "frame_rate", "sample_rate", "tokens", "used", "perplexity",
-    "perplexity_by_codebook",
+    "num_codebooks", "codebook_size", "frame_rate", "sample_rate", "times", "tokens", "used",
+    "perplexity", "perplexity_by_codebook",
 }  # fmt: skip
 
 

@@ -3,6 +3,8 @@
     audio_000000.tar                        K.flac, then K.json (a lhotse Recording), for each key
     audio_000000.tar.idx                    where each sample begins
     <stream>_000000.tar (+ .idx)            K.npy [T, Q], then K.json (a lhotse TemporalArray)
+    <stream>_times_000000.tar (+ .idx)      K.npy [T, 2], start and end in seconds, then K.json;
+                                            of streams on an irregular clock
     cuts.000000.jsonl                       lhotse cuts
     sharded_manifests/manifest_000000.json  NeMo rows
 
@@ -55,8 +57,21 @@ def manifest_name(shard: int) -> str:
     return f"sharded_manifests/manifest_{shard:06d}.json"
 
 
+def stream_names(stream: str, frame_rate: float | None) -> tuple[str, ...]:
+    """Name the tars of a token stream: of its ids, and on an irregular clock of their times."""
+    return (stream,) if frame_rate is not None else (stream, times_name(stream))
+
+
+def times_name(stream: str) -> str:
+    """Name what holds the times of a stream on an irregular clock."""
+    return f"{stream}_times"
+
+
 def shard_files(shard: int, streams: Iterable[str], *, audio: bool) -> Iterator[str]:
-    """Yield the names of all files of a shard, relative to its bucket."""
+    """Yield the names of all files of a shard, relative to its bucket.
+
+    `streams` are all of `stream_names`.
+    """
     for stream in ("audio", *streams) if audio else streams:
         yield tar_name(stream, shard)
         yield f"{tar_name(stream, shard)}.idx"
@@ -89,7 +104,10 @@ def recording_json(row: Row) -> dict[str, Any]:
 
 
 def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
-    """Describe a sample as a lhotse cut over its whole recording."""
+    """Describe a sample as a lhotse cut over its whole recording.
+
+    `streams` are all of `stream_names`: lhotse makes fields of them.
+    """
     duration = row["num_samples"] / row["sample_rate"]
     mono = row["num_channels"] == 1
     channel = 0 if mono else list(range(row["num_channels"]))
@@ -144,16 +162,25 @@ def _renamed(custom: Mapping[str, Any], taken: set[str]) -> dict[str, Any]:
 
 def array_json(row: Row, facts: TokenizerFacts, num_tokens: int) -> dict[str, Any]:
     """Describe a token array as a lhotse TemporalArray whose bytes lie in a tar."""
+    return _array_json(row, facts, (num_tokens, facts.num_codebooks))
+
+
+def times_json(row: Row, facts: TokenizerFacts, num_tokens: int) -> dict[str, Any]:
+    """Describe the times beside a token array."""
+    return _array_json(row, facts, (num_tokens, 2))
+
+
+def _array_json(row: Row, facts: TokenizerFacts, shape: tuple[int, int]) -> dict[str, Any]:
     duration = row["num_samples"] / row["sample_rate"]
     return {
         "array": {
             "storage_type": "shar",
             "storage_path": "",
             "storage_key": "",
-            "shape": [num_tokens, facts.num_codebooks],
+            "shape": list(shape),
         },
         "temporal_dim": 0,
-        "frame_shift": frame_shift(facts.frame_rate, num_tokens, duration),
+        "frame_shift": frame_shift(facts.frame_rate, shape[0], duration),
         "start": 0.0,
     }
 
@@ -162,11 +189,12 @@ def frame_shift(frame_rate: float | None, num_tokens: int, duration: float) -> f
     """Return seconds a token such that lhotse loads all of them.
 
     lhotse reads `round(duration / frame_shift)` tokens of a cut. That is all of them at the nominal
-    rate, but for clips so short that a tokenizer had to fill them up.
+    rate, but for clips so short that a tokenizer had to fill them up. An empty array has a shift,
+    too, which lhotse divides by.
     """
     if frame_rate is not None and math.floor(duration * frame_rate + 0.5) >= num_tokens:
         return 1 / frame_rate
-    return duration / num_tokens
+    return duration / max(num_tokens, 1)
 
 
 def json_line(value: Mapping[str, Any]) -> bytes:

@@ -81,7 +81,13 @@ def write_shard(task: ShardTask, sources: ShardSources, out: str) -> ShardResult
         _write_text(folder, layout.manifest_name(task.number), lines, result)
     for stage, facts in sources.streams:
         _write_tokens(task, sources, rows, (stage, facts), folder, result)
-    names = [facts.name for _, facts in sources.streams]
+        if facts.frame_rate is None:
+            _write_times(task, sources, rows, (stage, facts), folder, result)
+    names = [
+        name
+        for _, facts in sources.streams
+        for name in layout.stream_names(facts.name, facts.frame_rate)
+    ]
     cuts = [layout.json_line(layout.cut_json(row, names)) for row in rows]
     _write_text(folder, layout.cuts_name(task.number), cuts, result)
     result.seconds = sum(row["num_samples"] / row["sample_rate"] for row in rows)
@@ -155,6 +161,24 @@ def _write_tokens(
             tar.add(row["id"], ("npy", npy), ("json", about))
     result.tokens[facts.name] = total
     result.counts[facts.name] = counts.tolist()
+
+
+def _write_times(
+    task: ShardTask,
+    sources: ShardSources,
+    rows: list[dict[str, Any]],
+    stream: tuple[str, TokenizerFacts],
+    folder: str,
+    result: ShardResult,
+) -> None:
+    stage, facts = stream
+    name = layout.tar_name(layout.times_name(facts.name), task.number)
+    with _tar(folder, name, result) as tar:
+        for row, (unit, index) in zip(rows, task.members, strict=True):
+            reader = _unit(sources, stage, unit)
+            length = reader.row(index, ["num_tokens"])["num_tokens"]
+            about = layout.json_line(layout.times_json(row, facts, length))
+            tar.add(row["id"], ("npy", reader.buffer("times", index)), ("json", about))
 
 
 def _count(counts: npt.NDArray[np.int64], npy: memoryview, facts: TokenizerFacts) -> None:

@@ -11,12 +11,14 @@ from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.names import check_name, check_names
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
+from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
     "gfsq": (GfsqTokenizer, GfsqConfig),
     "mvq": (MvqTokenizer, MvqConfig),
     "sq": (SqTokenizer, SqConfig),
+    "sylber": (SylberTokenizer, SylberConfig),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
 

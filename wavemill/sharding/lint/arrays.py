@@ -1,5 +1,6 @@
 """Read token arrays strictly: no header but the writer's own is looked into."""
 
+import io
 import re
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy.typing as npt
 
 from wavemill.tokenizers.base import TokenizerFacts
 
+TIMES_SLACK = 0.05
+"""Seconds by which the end of a clip and of a token may differ: resampling rounds."""
 NPY = re.compile(
     rb"\x93NUMPY\x01\x00(..)(\{'descr': '[|<](u[12])', 'fortran_order': False,"
     rb" 'shape': \((\d{1,12}), (\d{1,12})\), \} *\n)",
@@ -21,11 +24,32 @@ def read_codes(data: bytes, facts: TokenizerFacts) -> npt.NDArray[Any] | str:
     if head is None or int.from_bytes(head[1], "little") != len(head[2]):
         return "no array of ids as wavemill writes them"
     dtype, shape = np.dtype(head[3].decode()), (int(head[4]), int(head[5]))
-    if dtype != facts.dtype or shape[1] != facts.num_codebooks or not shape[0]:
+    empty = not shape[0] and facts.frame_rate is not None
+    if dtype != facts.dtype or shape[1] != facts.num_codebooks or empty:
         return f"{dtype} {shape} is not its facts' {facts.dtype} [T, {facts.num_codebooks}]"
     if len(data) - head.end() != shape[0] * shape[1] * dtype.itemsize:
         return f"no array: {len(data) - head.end()} bytes of ids for a shape of {shape}"
     codes = np.frombuffer(data, dtype, offset=head.end()).reshape(shape)
-    if (largest := int(codes.max())) >= facts.codebook_size:
+    if (largest := int(codes.max(initial=0))) >= facts.codebook_size:
         return f"id {largest} is out of range"
     return codes
+
+
+def times_problem(data: bytes, num_tokens: int, seconds: float) -> str | None:
+    """Say why a `.npy` file is not the times [T, 2] of so many tokens of a clip."""
+    head = npy_head((num_tokens, 2))
+    if data[: len(head)] != head or len(data) != len(head) + num_tokens * 8:
+        return f"no array of {num_tokens} times as wavemill writes them"
+    starts, ends = np.frombuffer(data, "<f4", offset=len(head)).reshape(-1, 2).T
+    rising = (starts >= 0).all() and (ends >= starts).all() and (np.diff(starts) >= 0).all()
+    if not rising or ends.max(initial=0.0) > seconds + TIMES_SLACK:
+        return f"times that do not rise from 0 to the clip's {seconds:.3f} s"
+    return None
+
+
+def npy_head(shape: tuple[int, int]) -> bytes:
+    """Return the header that the writer gives to float32 arrays of a shape."""
+    buffer = io.BytesIO()
+    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, about)
+    return buffer.getvalue()

@@ -20,10 +20,19 @@ def shard_name(shard: dict[str, Any]) -> str:
     return f"{shard['bucket']}/{shard['number']:06d}"
 
 
+def stated_streams(content: dict[str, Any]) -> list[str]:
+    """Name the tars of all streams that a `dataset.json` states."""
+    return [
+        name
+        for stream, facts in content["tokenizers"].items()
+        for name in layout.stream_names(stream, facts["frame_rate"])
+    ]
+
+
 def expected_files(content: dict[str, Any], shard: dict[str, Any]) -> list[str]:
     """Return the paths of all files of a shard."""
     with_audio = content["settings"]["audio"] != "none"
-    names = layout.shard_files(shard["number"], content["tokenizers"], audio=with_audio)
+    names = layout.shard_files(shard["number"], stated_streams(content), audio=with_audio)
     return [f"{shard['bucket']}/{name}" for name in names]
 
 

@@ -16,8 +16,8 @@ from wavemill.audio.stored import check_stored
 from wavemill.errors import RejectedError
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import Dataset
-from wavemill.sharding.lint.arrays import read_codes
-from wavemill.sharding.lint.files import parse_object, read_objects, shard_name
+from wavemill.sharding.lint.arrays import read_codes, times_problem
+from wavemill.sharding.lint.files import parse_object, read_objects, shard_name, stated_streams
 from wavemill.sharding.lint.report import REMEDY, Report
 from wavemill.sharding.lint.rows import custom_differences, differences, row_of
 from wavemill.sharding.lint.totals import SECONDS_SLACK, Held, stream_facts
@@ -62,7 +62,10 @@ class ShardCheck:
             self._check_manifest(audio)
         lengths = np.zeros(len(self._rows), np.int64)
         for name, facts in self._content["tokenizers"].items():
-            lengths = np.maximum(lengths, self._check_stream(name, stream_facts(facts)))
+            found = self._check_stream(name, stream_facts(facts))
+            if facts["frame_rate"] is None:
+                self._check_times(layout.times_name(name), stream_facts(facts), found)
+            lengths = np.maximum(lengths, found)
         self._check_tokens(lengths)
 
     def _problem(self, key: str, problem: str) -> None:
@@ -80,7 +83,7 @@ class ShardCheck:
 
     def _check_cuts(self) -> bool:
         """Read the cuts, and say whether each is one."""
-        streams = list(self._content["tokenizers"])
+        streams = stated_streams(self._content)
         cuts = self._read_lines(layout.cuts_name(self._shard["number"]))
         for cut in cuts or ():
             if isinstance(row := row_of(cut), str):
@@ -169,6 +172,18 @@ class ShardCheck:
         if counts is not None:
             self.held.tokens[name], self.held.counts[name] = int(lengths.sum()), counts
         return lengths
+
+    def _check_times(
+        self, name: str, facts: TokenizerFacts, lengths: npt.NDArray[np.int64]
+    ) -> None:
+        """Check the times of a stream whose arrays have `lengths`, [N]."""
+        pairs = zip(self._samples(name, "npy"), lengths.tolist(), strict=False)
+        for (row, data, about), length in pairs:
+            seconds = row["num_samples"] / row["sample_rate"]
+            if problem := times_problem(data, length, seconds):
+                self._problem(row["id"], f"{name}: {problem}")
+            for difference in differences(about, layout.times_json(row, facts, length)):
+                self._problem(row["id"], f"{name}: its JSON: {difference}")
 
     def _check_tokens(self, lengths: npt.NDArray[np.int64]) -> None:
         """Hold the lengths of the samples' longest streams, [N], against their bucket."""

@@ -1,0 +1,207 @@
+"""Measure the segmenter of syllables: its speed, and its boundaries against known ones.
+
+    python benchmarks/corpora.py espeak --out build/corpora/espeak
+    python benchmarks/syllables.py build/corpora/espeak [--hubert DIR] [--package SEGMENT_UTILS.PY]
+
+The corpus is synthetic speech whose syllables are known. Features, each with thresholds of its own:
+
+    ideal    one random vector a syllable, and noise: what the segmenter itself gets wrong
+    log-mel  80 bands, every 10 ms; an untrained stand-in for an encoder
+    hubert   of the checkpoint in DIR, such as benchmarks/random_models.py writes
+    even     no features: as many boundaries as there are, evenly spread, for comparison
+
+None of these is Sylber's encoder, so none of the figures is Sylber's. `--package` is
+`sylber/utils/segment_utils.py` of its source, for its speed and its segments beside ours.
+"""
+
+import argparse
+import importlib.util
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+
+from wavemill.audio import resample
+from wavemill.tokenizers.features import log_mel
+from wavemill.tokenizers.sylber_encoder import SylberEncoder
+from wavemill.tokenizers.syllables import find_syllables
+
+RATE = 16_000
+TOLERANCE_SECONDS = 0.05
+"""As in published evaluations of syllable boundaries."""
+Floats = npt.NDArray[np.float64]
+
+
+class Utterance(NamedTuple):
+    """A clip and its known syllables."""
+
+    clip: npt.NDArray[np.float32]
+    syllables: Floats
+    """[S, 2] seconds."""
+
+
+def read(corpus: Path, every: int) -> Iterator[Utterance]:
+    """Read each `every`-th utterance."""
+    for line in (corpus / "manifest.jsonl").read_text("utf-8").splitlines()[::every]:
+        row = json.loads(line)
+        audio, rate = soundfile.read(corpus / row["audio_filepath"], dtype="float32")
+        yield Utterance(resample(audio, rate, RATE), np.array(row["syllables"]))
+
+
+def matches(found: Floats, known: Floats) -> int:
+    """Count the pairs of boundaries that lie close together, each used once."""
+    i = j = pairs = 0
+    while i < len(found) and j < len(known):
+        if abs(found[i] - known[j]) <= TOLERANCE_SECONDS:
+            i, j, pairs = i + 1, j + 1, pairs + 1
+        elif found[i] < known[j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+class Score:
+    """Adds up boundaries found and known."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.hits = self.found = self.known = self.tokens = 0
+        self.seconds = 0.0
+
+    def add(self, utterance: Utterance, spans: Floats) -> None:
+        """Add the spans [S, 2], in seconds, found in an utterance."""
+        found, known = np.unique(spans), np.unique(utterance.syllables)
+        self.hits += matches(found, known)
+        self.found += len(found)
+        self.known += len(known)
+        self.tokens += len(spans)
+        self.seconds += len(utterance.clip) / RATE
+
+    def line(self, name: str) -> str:
+        """Write a row."""
+        precision, recall = self.hits / max(self.found, 1), self.hits / max(self.known, 1)
+        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
+        over = recall / max(precision, 1e-9) - 1
+        r1 = np.hypot(1 - recall, over)
+        r2 = (-over + recall - 1) / 2**0.5
+        r_value = 1 - (abs(r1) + abs(r2)) / 2
+        return (
+            f"{name:20} F1 {100 * f1:5.1f}  precision {100 * precision:5.1f}  recall"
+            f" {100 * recall:5.1f}  R {100 * r_value:6.1f}  {self.tokens / self.seconds:5.2f}/s"
+        )
+
+
+def ideal(utterance: Utterance, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Draw a vector a syllable, with a third as much noise, at 50 Hz; quiet elsewhere."""
+    frames, dim = len(utterance.clip) // 320, 768
+    features = 0.1 * random.standard_normal((frames, dim))
+    for start, end in np.rint(utterance.syllables * 50).astype(int):
+        features[start:end] = 5 * random.standard_normal(dim)
+        features[start:end] += 5 / 3 * random.standard_normal(features[start:end].shape)
+    scaled: npt.NDArray[np.float32] = (features / dim**0.5).astype(np.float32)
+    return scaled
+
+
+def accuracy(corpus: Path, every: int, hubert: Path | None) -> None:
+    """Print a row for each kind of features."""
+    random = np.random.default_rng(0)
+    rows: dict[str, tuple[Callable[[Utterance], npt.NDArray[np.float32]], float, dict[str, Any]]]
+    rows = {
+        "ideal": (lambda u: ideal(u, random), 50, {}),
+        "log-mel": (
+            lambda u: log_mel(u.clip) + np.float32(6), 100,
+            {"norm_threshold": 15.0, "merge_threshold": 0.6},
+        ),
+    }  # fmt: skip
+    if hubert is not None:
+        encoder = SylberEncoder(str(hubert), 9, 60.0)
+        rows["hubert, as given"] = (lambda u: encoder.features(u.clip), 50, {})
+    utterances = list(read(corpus, every))
+    print(f"{len(utterances)} utterances of synthetic speech, tolerance {TOLERANCE_SECONDS} s")
+    for name, (features, rate, thresholds) in rows.items():
+        score = Score()
+        for utterance in utterances:
+            score.add(utterance, find_syllables(features(utterance), **thresholds) / rate)
+        print(score.line(name))
+    score = Score()
+    for utterance in utterances:
+        edges = np.linspace(0, len(utterance.clip) / RATE, len(np.unique(utterance.syllables)))
+        score.add(utterance, np.stack([edges[:-1], edges[1:]], axis=1))
+    print(score.line("even"))
+
+
+def speech_like(frames: int) -> npt.NDArray[np.float32]:
+    """Draw features [frames, 768] of syllables of 4 to 17 frames with gaps between some."""
+    random, parts, made = np.random.default_rng(0), [], 0
+    while made < frames:
+        length = int(random.integers(4, 18))
+        vector = random.standard_normal(768)
+        parts.append(5 * (vector + 0.35 * random.standard_normal((length, 768))))
+        if random.random() < 0.25:
+            parts.append(0.5 * random.standard_normal((int(random.integers(1, 8)), 768)))
+        made = sum(map(len, parts))
+    scaled: npt.NDArray[np.float32] = (np.concatenate(parts)[:frames] / 768**0.5).astype("f4")
+    return scaled
+
+
+def best_ms(runs: Sequence[Callable[[], Any]], times: int = 15) -> list[float]:
+    """Return the shortest time of each function, run by turns: longer ones are others' doing."""
+    took: list[list[float]] = [[] for _ in runs]
+    for _ in range(times):
+        for run, own in zip(runs, took, strict=True):
+            begin = time.perf_counter()
+            run()
+            own.append(time.perf_counter() - begin)
+    return [1000 * min(own) for own in took]
+
+
+def published(package: Path) -> Callable[..., Any]:
+    """Import the package's function from its file."""
+    spec = importlib.util.spec_from_file_location("segment_utils", package)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[..., Any] = module.get_segment
+    return function
+
+
+def speed(package: Path | None) -> None:
+    """Print how long [1500, 768] takes."""
+    noise = np.random.default_rng(0).standard_normal((1500, 768)).astype(np.float32)
+    for name, features in (("speech-like", speech_like(1500)), ("noise", noise)):
+        runs: list[Callable[[], Any]] = [partial(find_syllables, features)]
+        if package is not None:
+            runs.append(partial(published(package), features, 2.6, 0.8))
+        ours, *theirs = best_ms(runs)
+        print(f"{name} [1500, 768]: {len(runs[0]())} segments, {ours:.2f} ms")
+        for other in theirs:
+            same = np.array_equal(runs[0](), runs[1]())
+            print(f"  the package: {other:.2f} ms, {other / ours:.1f} times as long, {same=}")
+
+
+def main() -> None:
+    """Print all figures."""
+    parser = argparse.ArgumentParser(description="Measure the segmenter of syllables.")
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--every", type=int, default=4, help="one utterance of so many")
+    parser.add_argument("--hubert", type=Path)
+    parser.add_argument("--package", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    accuracy(options.corpus, options.every, options.hubert)
+    speed(options.package)
+
+
+if __name__ == "__main__":
+    main()
