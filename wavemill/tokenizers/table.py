@@ -7,11 +7,19 @@ from wavemill.errors import UsageError
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.dac import DacConfig, DacTokenizer
+from wavemill.tokenizers.encodec import EncodecConfig, EncodecTokenizer
+from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
+from wavemill.tokenizers.xcodec2 import Xcodec2Config, Xcodec2Tokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
+    "dac": (DacTokenizer, DacConfig),
+    "encodec": (EncodecTokenizer, EncodecConfig),
+    "mimi": (MimiTokenizer, MimiConfig),
     "mvq": (MvqTokenizer, MvqConfig),
+    "xcodec2": (Xcodec2Tokenizer, Xcodec2Config),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
 
