@@ -14,6 +14,7 @@ below. A golden file has the shapes of the authors' state dict, seeds, and ids; 
 clips are drawn from the seeds (`weights.py`).
 """
 
+import importlib
 import json
 import sys
 import types
@@ -81,9 +82,8 @@ def case(samples: int, setting: float, codes_QT: torch.Tensor) -> dict[str, Any]
 
 def encodec(name: str, lengths: list[int], bandwidths: list[float]) -> None:
     """Run EnCodec, mono clips given twice to the stereo model."""
-    from encodec import EncodecModel
-
-    model = getattr(EncodecModel, f"encodec_model_{name}")(pretrained=False)
+    package: Any = importlib.import_module("encodec")
+    model = getattr(package.EncodecModel, f"encodec_model_{name}")(pretrained=False)
     shapes = fill(model)
     cases = []
     for samples in lengths:
@@ -97,9 +97,8 @@ def encodec(name: str, lengths: list[int], bandwidths: list[float]) -> None:
 
 def dac() -> None:
     """Run DAC at 44.1 kHz."""
-    from dac import DAC
-
-    model = DAC(sample_rate=44_100).eval()
+    package: Any = importlib.import_module("dac")
+    model = package.DAC(sample_rate=44_100).eval()
     shapes = fill(model)
     cases = []
     for samples in (1, 44_100, 70_001):
@@ -112,7 +111,7 @@ def dac() -> None:
 
 def mimi() -> None:
     """Run Mimi; the longest clip is longer than its transformer's context of 10 s."""
-    from moshi.models import loaders
+    loaders: Any = importlib.import_module("moshi.models.loaders")
 
     def published(name: str) -> str:
         name = name.replace("in_projs.0.weight", "in_proj_weight")

@@ -1,5 +1,6 @@
 """What holds of every codec, shown with small random ones."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from tests.tokenizers.codec_files import SMALL, Clip, real_clips, write_small
@@ -107,7 +109,9 @@ def test_ids_become_audio_of_their_length(codec: Tokenizer) -> None:
     assert audio.ndim == 1
     assert np.isfinite(audio).all()
     assert codec.facts.frame_rate is not None
-    assert len(audio) / codec.facts.sample_rate == pytest.approx(len(codes) / codec.facts.frame_rate)
+    assert len(audio) / codec.facts.sample_rate == pytest.approx(
+        len(codes) / codec.facts.frame_rate
+    )
 
 
 def test_fewer_codebooks_are_the_first_ones(models: dict[str, str]) -> None:
@@ -158,8 +162,6 @@ def test_another_codec_s_folder_is_refused(models: dict[str, str]) -> None:
 def test_a_checkpoint_that_is_not_wholly_the_model_s_is_refused(
     models: dict[str, str], tmp_path: Path, change: str, words: str
 ) -> None:
-    import safetensors.torch
-
     folder = Path(models["dac"])
     state = safetensors.torch.load_file(folder / "model.safetensors")
     if change == "missing":
@@ -217,10 +219,6 @@ def test_a_broken_config_is_refused(models: dict[str, str], tmp_path: Path) -> N
 
 
 def test_a_model_in_several_files_is_one(models: dict[str, str], tmp_path: Path) -> None:
-    import json
-
-    import safetensors.torch
-
     folder = Path(models["dac"])
     state = safetensors.torch.load_file(folder / "model.safetensors")
     places = {name: f"model-{number % 2}.safetensors" for number, name in enumerate(state)}

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-FRAMES_A_BLOCK = 24
-"""Of the convolutions before the LSTM, 0.3 s of EnCodec: the largest activations are 0.9 MB."""
-BLOCKS_A_PIECE = 128
-"""Of the LSTM and what follows it, at the frame rate: 41 s. Its weights are read from memory anew
-in every call, and its activations are small."""
+FRAMES_A_BLOCK = 40
+"""Of the first convolutions, 0.5 s of EnCodec: the largest activations are 1.6 MB."""
+BLOCKS_A_PIECE = 75
+"""Of the last convolutions and the LSTM, 40 s: their weights are large, and are laid out anew in
+each call, while their activations are small."""
 
 Step = Callable[[Tensor, bool], Tensor]
 """Takes the next block [1, C, N] and whether it is the last; gives the block's output."""
@@ -32,10 +32,10 @@ class BlockEncoder:
     """EnCodec's encoder (transformers' `EncodecEncoder`) with causal convolutions, in blocks."""
 
     def __init__(self, encoder: Any, hop_samples: int) -> None:
-        """Split the encoder before its LSTM, where little of the data is left."""
+        """Split the encoder before the last stride, where little of the data is left."""
         layers = list(encoder.layers)
         recurrent = [hasattr(layer, "lstm") for layer in layers].index(True)
-        self._front, self._back = layers[:recurrent], layers[recurrent:]
+        self._front, self._back = layers[: recurrent - 1], layers[recurrent - 1 :]
         self._block_samples = FRAMES_A_BLOCK * hop_samples
 
     def latents(self, clip_N: Tensor) -> Iterator[Tensor]:
@@ -125,7 +125,8 @@ class _Residual:
         inner: Tensor = self._first(block_1CN)
         for step in self._rest:
             inner = step(inner, is_last)
-        return inner.add_(self._shortcut(block_1CN, is_last))
+        inner += self._shortcut(block_1CN, is_last)
+        return inner
 
 
 class _Recurrent:

@@ -101,7 +101,9 @@ def _read_file(codec: CodecClass, place: str) -> Layout:
     try:
         return codec.convert(checkpoint)
     except ValueError as error:
-        raise UsageError(f"{codec.name}: {place} is not the authors' checkpoint: {error}") from error
+        raise UsageError(
+            f"{codec.name}: {place} is not the authors' checkpoint: {error}"
+        ) from error
 
 
 def _tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -44,7 +44,7 @@ DAC_UNIT = ("snake1", "conv1", "snake2", "conv2")
 MIMI_HEADS = 8
 MIMI_KEYS = (
     (r"^(encoder|decoder)\.model\.", r"\1.layers."),
-    (r"\.(conv\.conv\.conv|convtr\.convtr\.convtr|conv\.conv)\.", ".conv."),
+    (r"\.(conv(\.conv){1,2}|convtr(\.convtr){1,2})\.", ".conv."),
     (r"^(encoder|decoder)_transformer\.transformer\.", r"\1_transformer."),
     (r"\.linear([12])\.", r".mlp.fc\1."),
     (r"\.self_attn\.(out_proj|out_projs\.0)\.", ".self_attn.o_proj."),

@@ -72,4 +72,7 @@ class DacTokenizer(CodecTokenizer):
         return codes_QT
 
     def _decode(self, codes_QT: Tensor) -> Any:
-        return self._model.decode(audio_codes=codes_QT[None], return_dict=True).audio_values[0].numpy()
+        audio_N = self._model.decode(audio_codes=codes_QT[None], return_dict=True).audio_values[0]
+        # An odd stride, such as the 24 kHz model's 5, gives some samples less than it took.
+        missing = codes_QT.shape[-1] * self._model.config.hop_length - len(audio_N)
+        return functional.pad(audio_N, (0, missing)).numpy()

@@ -1,8 +1,8 @@
 """`mimi`: Kyutai's codec of 12.5 frames a second, whose first codebook is semantic.
 
 Defossez et al., "Moshi: a speech-text foundation model for real-time dialogue", arXiv 2410.00037.
-A clip is filled with silence to a whole number of frames, as the authors' `encode` does; transformers
-alone would pad inside each layer, and the last frame would have other ids.
+A clip is filled with silence to a whole number of frames, as the authors' `encode` does;
+transformers alone would pad inside each layer, and the last frame would have other ids.
 """
 
 from dataclasses import dataclass
