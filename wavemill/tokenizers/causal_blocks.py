@@ -139,4 +139,5 @@ class _Recurrent:
     def __call__(self, block_1CN: Tensor, is_last: bool) -> Tensor:  # noqa: ARG002, FBT001 - a Step
         steps_T1C = block_1CN.permute(2, 0, 1)
         output_T1C, self._state = self._lstm(steps_T1C, self._state)
-        return (output_T1C + steps_T1C).permute(1, 2, 0)
+        output_1CT: Tensor = (output_T1C + steps_T1C).permute(1, 2, 0)
+        return output_1CT
