@@ -8,12 +8,18 @@ runs in milliseconds, where the layout says how large it is.
 """
 
 import argparse
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.parity.weights import random_state
+from wavemill.tokenizers.codec_layouts import ENCODEC_48KHZ
 
 SQ_SIZES: dict[str, Any] = {
     "num_bands": 1,
@@ -100,8 +106,32 @@ def sylber(out: Path, *, small: bool) -> None:
     torch.save(state, out / "sylber.ckpt")
 
 
+DAC_SIZES: dict[str, Any] = {
+    "downsampling_ratios": [2, 4, 8, 8],
+    "codebook_size": 1024,
+    "sampling_rate": 44_100,
+}
+
+
+def codec(out: Path, *, small: bool, family: str, settings: Mapping[str, Any]) -> None:
+    """Write a codec as the hub has it: `config.json` and `model.safetensors`; in one size."""
+    import transformers
+
+    del small
+    config = getattr(transformers, f"{family}Config")(**settings)
+    model = getattr(transformers, f"{family}Model")(config)
+    state = {key: part for key, part in model.state_dict().items() if part.ndim}
+    for key, drawn in random_state({key: part.shape for key, part in state.items()}, 0).items():
+        state[key].copy_(torch.from_numpy(drawn))
+    model.save_pretrained(out)
+
+
 MODELS: dict[str, Callable[..., None]] = {
+    "dac": partial(codec, family="Dac", settings=DAC_SIZES),
+    "encodec": partial(codec, family="Encodec", settings={}),
+    "encodec-48khz": partial(codec, family="Encodec", settings=ENCODEC_48KHZ),
     "gfsq": gfsq,
+    "mimi": partial(codec, family="Mimi", settings={}),
     "sq": sq,
     "sylber": sylber,
 }

@@ -7,18 +7,26 @@ from wavemill.errors import UsageError
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.dac import DacConfig, DacTokenizer
+from wavemill.tokenizers.encodec import EncodecConfig, EncodecTokenizer
 from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
+from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.names import check_name, check_names
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
+from wavemill.tokenizers.xcodec2 import Xcodec2Config, Xcodec2Tokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
+    "dac": (DacTokenizer, DacConfig),
+    "encodec": (EncodecTokenizer, EncodecConfig),
     "gfsq": (GfsqTokenizer, GfsqConfig),
+    "mimi": (MimiTokenizer, MimiConfig),
     "mvq": (MvqTokenizer, MvqConfig),
     "sq": (SqTokenizer, SqConfig),
     "sylber": (SylberTokenizer, SylberConfig),
+    "xcodec2": (Xcodec2Tokenizer, Xcodec2Config),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
 

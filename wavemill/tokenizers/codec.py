@@ -1,0 +1,56 @@
+"""What the neural codecs have in common: clip by clip, unpadded, ids [T, Q] there and back."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wavemill.digest import digest
+from wavemill.tokenizers.base import Codes, TokenizerFacts
+from wavemill.tokenizers.codec_files import digest_codec
+
+VERSION = 1
+"""Goes up when the same audio and weights would get other tokens from any codec."""
+
+
+class CodecTokenizer(ABC):
+    """A codec of transformers as a `Tokenizer` and a `Decoder`.
+
+    A subclass says how one clip becomes ids [Q, T], and how they become audio again.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
+    extra: ClassVar[str] = "codecs"
+    facts: TokenizerFacts
+
+    @torch.inference_mode()
+    def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
+        """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
+        return [self._to_codes(self._encode(torch.from_numpy(clip))) for clip in batch]
+
+    @torch.inference_mode()
+    def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
+        """Turn ids [T, Q] into audio; see `Decoder.decode`."""
+        audio: npt.NDArray[np.float32] = self._decode(torch.from_numpy(codes.T.astype(np.int64)))
+        return audio
+
+    @abstractmethod
+    def _encode(self, clip_N: Tensor) -> Tensor:
+        """Encode a clip: ids [Q, T]."""
+
+    @abstractmethod
+    def _decode(self, codes_QT: Tensor) -> Any:
+        """Decode ids: mono audio, [N] as an array."""
+
+    def _to_codes(self, codes_QT: Tensor) -> Codes:
+        codes: Codes = np.ascontiguousarray(codes_QT.T.numpy().astype(self.facts.dtype))
+        return codes
+
+
+def weights_digest(model: Any, **settings: Any) -> str:
+    """Digest a loaded codec and the settings that choose among its tokens."""
+    return digest({"model": digest_codec(model), "version": VERSION, **settings})

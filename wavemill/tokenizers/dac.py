@@ -1,0 +1,78 @@
+"""`dac`: the Descript Audio Codec at 44.1, 24 or 16 kHz.
+
+Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", arXiv 2306.06546. A clip is
+filled with silence to a whole number of hops, as the authors' `preprocess` does.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from wavemill.errors import UsageError
+from wavemill.tokenizers.base import TokenizerFacts
+from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
+from wavemill.tokenizers.codec_files import CodecClass, load_codec
+from wavemill.tokenizers.codec_layouts import dac_layout
+
+DAC = CodecClass(name="dac", model="DacModel", config="DacConfig", convert=dac_layout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DacConfig:
+    """Which model, and how many of its codebooks."""
+
+    name: str = "dac"
+    model: str = "descript/dac_44khz"
+    """A name on the hub, a folder as the hub has it, or the authors' `.pth`."""
+    codebooks: int | None = None
+    """The first so many; None for all, 9 at 44.1 kHz."""
+
+    def __post_init__(self) -> None:
+        """Check that there is a codebook; how many there are depends on the model."""
+        if self.codebooks is not None and self.codebooks < 1:
+            raise UsageError(f"dac: codebooks={self.codebooks} must be 1 or more")
+
+
+class DacTokenizer(CodecTokenizer):
+    """DAC's ids: [T, Q] uint16."""
+
+    def __init__(self, config: DacConfig) -> None:
+        """Load the weights.
+
+        Raises:
+            UsageError: the model is not there, is another codec's, or has fewer codebooks.
+
+        """
+        self._model = load_codec(DAC, config.model)
+        settings = self._model.config
+        self._codebooks = config.codebooks or settings.n_codebooks
+        if self._codebooks > settings.n_codebooks:
+            raise UsageError(
+                f"dac: codebooks={config.codebooks} is more than the {settings.n_codebooks} of"
+                f" {config.model}"
+            )
+        self.facts = TokenizerFacts(
+            name=config.name,
+            kind="dac",
+            sample_rate=settings.sampling_rate,
+            frame_rate=settings.sampling_rate / settings.hop_length,
+            num_codebooks=self._codebooks,
+            codebook_size=settings.codebook_size,
+            weights_digest=weights_digest(self._model, codebooks=self._codebooks),
+        )
+
+    def _encode(self, clip_N: Tensor) -> Tensor:
+        filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.hop_length))
+        encoded = self._model.encode(
+            filled_N[None, None], n_quantizers=self._codebooks, return_dict=True
+        )
+        codes_QT: Tensor = encoded.audio_codes[0]
+        return codes_QT
+
+    def _decode(self, codes_QT: Tensor) -> Any:
+        audio_N = self._model.decode(audio_codes=codes_QT[None], return_dict=True).audio_values[0]
+        # An odd stride, such as the 24 kHz model's 5, gives some samples less than it took.
+        missing = codes_QT.shape[-1] * self._model.config.hop_length - len(audio_N)
+        return functional.pad(audio_N, (0, missing)).numpy()
