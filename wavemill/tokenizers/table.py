@@ -7,10 +7,12 @@ from wavemill.errors import UsageError
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.kmeans import KmeansConfig, KmeansTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
+    "kmeans": (KmeansTokenizer, KmeansConfig),
     "mvq": (MvqTokenizer, MvqConfig),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer."""
