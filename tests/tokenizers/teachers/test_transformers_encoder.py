@@ -207,9 +207,17 @@ def _misshape_the_config(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
 
 
+def _ask_for_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "code.Config"}}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    (folder / "code.py").write_text("raise SystemExit('code ran')", "utf-8")
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
+        (_ask_for_code, "cannot be loaded"),
         (_drop_a_tensor, "lacks 1 tensors of a hubert, encoder.layers.1.attention.k_proj.weight"),
         (_misshape_the_config, "cannot be loaded"),
         (lambda folder: (folder / "config.json").unlink(), "cannot be loaded"),

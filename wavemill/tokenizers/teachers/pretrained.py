@@ -36,14 +36,20 @@ class Pretrained:
         self.package = require("transformers", "codecs", what)
         self.folder = find_model(config.required_model("a folder or the name on the hub"), what)
         with _one_line(what, self.folder), self._quiet():
-            self.config = self.package.AutoConfig.from_pretrained(self.folder)
+            self.config = self.package.AutoConfig.from_pretrained(
+                self.folder, trust_remote_code=False
+            )
             if self.config.model_type not in types:
                 raise UsageError(
                     f"{what}: {self.folder} holds a model of type {self.config.model_type!r},"
                     f" not {' or '.join(types)}"
                 )
             self.model, report = self.package.AutoModel.from_pretrained(
-                self.folder, config=self.config, dtype=torch.float32, output_loading_info=True
+                self.folder,
+                config=self.config,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
         self.model.eval()
         # Masks are used in training alone; fine-tuned checkpoints leave them out.
@@ -61,7 +67,9 @@ class Pretrained:
     def feature_extractor(self) -> Any:
         """Load what prepares the audio, from the preprocessor_config.json beside the weights."""
         with _one_line("feature extractor", self.folder), self._quiet():
-            return self.package.AutoFeatureExtractor.from_pretrained(self.folder)
+            return self.package.AutoFeatureExtractor.from_pretrained(
+                self.folder, trust_remote_code=False
+            )
 
     def settings(self) -> dict[str, Any]:
         """Return what config.json sets otherwise than the package does."""
