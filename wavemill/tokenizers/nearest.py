@@ -10,9 +10,8 @@ class Nearest:
     """Finds the nearest centre of each feature, by Euclidean distance.
 
     All sums are of doubles: then it is not rounding that decides between centres that are nearly
-    equally near, and a feature's id does not depend on how many are searched together, as it does
-    with a library that takes one way for few and another for many. Of equal ones the first is
-    taken.
+    equally near, and a feature's id does not depend on how many are searched together. Of equal
+    ones the first is taken.
     """
 
     def __init__(self, centers_KD: Tensor) -> None:
