@@ -29,7 +29,8 @@ CORE = [
     "torchaudio>=2.9,<2.12",
 ]
 CODECS = ["huggingface_hub>=1", "transformers>=5"]
-UNITS = [*CODECS, "faiss-cpu>=1.15"]
+UNITS = [*CODECS, "faiss-cpu>=1.15", "openbeats>=0.1.1"]
+WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *READERS,
@@ -58,6 +59,12 @@ setup(
     packages=find_packages(include=["wavemill", "wavemill.*"]),
     package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
     install_requires=CORE,
-    extras_require={"codecs": CODECS, "readers": READERS, "test": TEST, "units": UNITS},
+    extras_require={
+        "codecs": CODECS,
+        "readers": READERS,
+        "test": TEST,
+        "units": UNITS,
+        "whisper": WHISPER,
+    },
     entry_points={"console_scripts": ["wavemill = wavemill.__main__:run"]},
 )

@@ -168,6 +168,7 @@ def test_tokenizers_and_doctor_say_what_there_is() -> None:
     facts = wavemill("tokenizers", "--json").json
     assert facts["beats"]["codebook_size"] == 1024
     assert facts["mvq"]["num_codebooks"] == 4
+    assert facts["kmeans"]["needs"] == ["model"]
     doctor = wavemill("doctor", "--json")
     assert doctor.code == 0
     assert doctor.json["ok"] is True

@@ -15,7 +15,8 @@ from torch import nn
 from torchaudio.compliance import kaldi
 
 from tests.conftest import SPEECH
-from wavemill.tokenizers.beats import SHORTEST_SAMPLES, BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
+from wavemill.tokenizers.beats_fbank import SHORTEST_SAMPLES
 
 Clip = npt.NDArray[np.float32]
 

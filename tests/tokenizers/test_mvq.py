@@ -14,12 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multi_quantization import Quantizer
 
+from tests.tokenizers.teachers import tiny
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.features import FEATURE_KIND, log_mel, num_frames
-from wavemill.tokenizers.fit_mvq import FittedMvq, save_model
+from wavemill.tokenizers.fit_mvq import FitMvqConfig, FittedMvq, fit_from_clips, save_model
 from wavemill.tokenizers.mvq import DEFAULT_WEIGHTS, MvqConfig, MvqTokenizer
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
+from wavemill.tokenizers.teachers.base import TeacherConfig
+from wavemill.tokenizers.teachers.table import make_teacher
 
 SPEECH = Path(__file__).parents[2] / "examples/speech/audio"
 Clip = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -148,6 +151,10 @@ def test_the_digest_follows_the_weights_and_the_refinements(tmp_path: Path) -> N
     assert renamed.facts.name == "other"
 
 
+def test_the_default_s_digest_is_as_it_was(tokenizer: MvqTokenizer) -> None:
+    assert tokenizer.facts.weights_digest == "84af5e5d4fd3098b"
+
+
 def test_a_saved_model_gives_the_same_codes_and_id(tmp_path: Path) -> None:
     made = model()
     save_model(str(tmp_path / "model"), made)
@@ -190,3 +197,62 @@ def test_a_model_of_another_width_is_refused(tmp_path: Path) -> None:
     save_model(str(tmp_path), model(dim=64))
     with pytest.raises(UsageError, match="takes 64 features, not the 80"):
         MvqTokenizer(MvqConfig(model=str(tmp_path)))
+
+
+@pytest.fixture(scope="module")
+def on_hubert(tmp_path_factory: pytest.TempPathFactory, speech: list[Clip]) -> Path:
+    """A quantizer of a small HuBERT's first layer, with the HuBERT beside it."""
+    place = tmp_path_factory.mktemp("hubert")
+    tiny.speech_encoder(place / "hubert", "hubert")
+    teacher = make_teacher(TeacherConfig(name="hubert", model=str(place / "hubert"), layer=1))
+    config = FitMvqConfig(codebooks=2, iterations=(8, 8), batch_frames=100)
+    clips = [noise(16_000, seed) for seed in range(40)]
+    save_model(str(place / "model"), fit_from_clips([*speech, *clips], config, teacher=teacher))
+    return place
+
+
+def test_a_model_on_a_teacher_quantizes_that_teacher_s_features(
+    on_hubert: Path, speech: list[Clip]
+) -> None:
+    made = MvqTokenizer(MvqConfig(model=str(on_hubert / "model")))
+    assert (made.facts.frame_rate, made.facts.num_codebooks) == (50.0, 2)
+    assert (made.teacher.config.name, made.teacher.config.layer) == ("hubert", 1)
+    clips = [*speech[:4], noise(1), np.zeros(3000, np.float32)]
+    together = made.encode(clips)
+    backwards = made.encode(clips[::-1])[::-1]
+    for clip, one, other in zip(clips, together, backwards, strict=True):
+        assert np.array_equal(one, made.model.encode(made.teacher.features(clip), 5))
+        assert np.array_equal(one, other)
+    digests = {made.facts.weights_digest, MvqTokenizer(MvqConfig()).facts.weights_digest}
+    assert len(digests) == 2
+
+
+def test_a_published_file_is_used_with_the_teacher_that_the_user_names(
+    on_hubert: Path, speech: list[Clip], tmp_path: Path
+) -> None:
+    fitted = MvqTokenizer(MvqConfig(model=str(on_hubert / "model")))
+    state = fitted.model.quantizer.state_dict()
+    content = {"quantizer": state, "mean": fitted.model.mean, "std": fitted.model.std}
+    torch.save(content, tmp_path / "quantizer.pt")
+    settings = {"teacher": "hubert", "teacher_model": str(on_hubert / "hubert"), "layer": 1}
+    config = MvqConfig(model=str(tmp_path / "quantizer.pt"), **settings)  # type: ignore[arg-type]
+    made = MvqTokenizer(config)
+    assert made.facts.weights_digest == fitted.facts.weights_digest
+    assert np.array_equal(made.encode(speech[:1])[0], fitted.encode(speech[:1])[0])
+    with pytest.raises(UsageError, match="does not say which features it quantizes"):
+        MvqTokenizer(MvqConfig(model=str(tmp_path / "quantizer.pt")))
+
+
+def test_another_teacher_layer_or_weights_than_it_was_fitted_on_are_refused(
+    on_hubert: Path, tmp_path: Path
+) -> None:
+    model = str(on_hubert / "model")
+    with pytest.raises(UsageError, match="fitted on teacher 'hubert', not 'logmel'"):
+        MvqTokenizer(MvqConfig(model=model, teacher="logmel"))
+    with pytest.raises(UsageError, match=r"features must be .* fit it again"):
+        MvqTokenizer(MvqConfig(model=model, layer=2))
+    tiny.speech_encoder(tmp_path, "hubert", intermediate_size=48)
+    with pytest.raises(UsageError, match=r"features must be .* fit it again"):
+        MvqTokenizer(MvqConfig(model=model, teacher_model=str(tmp_path)))
+    with pytest.raises(UsageError, match="the quantizer that ships is one of log-mel"):
+        MvqConfig(teacher="hubert", teacher_model=str(on_hubert / "hubert"))

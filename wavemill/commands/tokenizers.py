@@ -10,25 +10,31 @@ from wavemill.commands.output import as_json, emit, table
 @click.command(short_help="List the tokenizers and their facts.")
 @as_json
 def tokenizers(*, json_: bool) -> None:
-    r"""List the tokenizers, with the facts of their default settings.
+    r"""List the tokenizers: their settings, where their weights come from, and what is missing.
+
+    Those whose weights ship with wavemill are built, and state their facts; nothing is downloaded.
 
     \b
     wavemill tokenizers
     wavemill tokenizers --json
     """
     facts = {name: _facts(name) for name in _names()}
-    head = ("name", "Hz", "tokens a second", "codebooks x size", "settings")
-    emit(facts, table(head, [_row(name, row) for name, row in facts.items()]), json_=json_)
+    head = ("name", "Hz", "tokens a second", "codebooks x size", "weights", "settings")
+    lines = table(head, [_row(name, row) for name, row in facts.items()])
+    missing = {row["install"] for row in facts.values() if row["missing"]}
+    emit(facts, [*lines, *(f"for those marked *: {line}" for line in sorted(missing))], json_=json_)
 
 
 def _row(name: str, row: dict[str, Any]) -> tuple[str, ...]:
-    settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items())
-    if "needs" in row:
-        needs = ", ".join(f"{setting}=..." for setting in row["needs"])
-        return name, "", "", "", f"{needs}{', ' if settings else ''}{settings}"
+    settings = ", ".join(
+        f"{key}={'...' if value is None else value}" for key, value in row["settings"].items()
+    )
+    name += "*" if row["missing"] else ""
+    if "num_codebooks" not in row:
+        return name, "", "", "", row["weights"], settings
     rate = "irregular" if row["frame_rate"] is None else f"{row['frame_rate']:g}"
     books = f"{row['num_codebooks']} x {row['codebook_size']}"
-    return name, f"{row['sample_rate']}", rate, books, settings
+    return name, f"{row['sample_rate']}", rate, books, row["weights"], settings
 
 
 def _names() -> list[str]:
@@ -38,15 +44,25 @@ def _names() -> list[str]:
 
 
 def _facts(name: str) -> dict[str, Any]:
-    """Say what a tokenizer is with its default settings; without one, what it needs."""
+    """Say what a tokenizer takes, and, where its weights are inside, what it gives."""
     from dataclasses import MISSING, asdict, fields
 
     from wavemill.specs import Spec
+    from wavemill.tokenizers.checkpoints import is_installed
     from wavemill.tokenizers.table import TOKENIZERS, make_tokenizer
 
-    settings = [field for field in fields(TOKENIZERS[name][1]) if field.name != "name"]
-    defaults = {field.name: field.default for field in settings if field.default is not MISSING}
-    needs = [field.name for field in settings if field.default is MISSING]
-    if needs:
-        return {"needs": needs, "settings": defaults}
-    return {**asdict(make_tokenizer(Spec(name=name)).facts), "settings": defaults}
+    build, config = TOKENIZERS[name]
+    stated = [field for field in fields(config) if field.name != "name"]
+    needs = [field.name for field in stated if field.default is MISSING]
+    settings = {f.name: None if f.default is MISSING else f.default for f in stated}
+    missing = [package for package in build.packages if not is_installed(package)]
+    about: dict[str, Any] = {
+        "needs": needs,
+        "settings": settings,
+        "missing": missing,
+        "install": f"pip install 'wavemill[{build.extra}]'" if build.extra else "",
+        "weights": build.weights,
+    }
+    if build.weights == "inside":
+        return {**asdict(make_tokenizer(Spec(name=name)).facts), **about}
+    return about

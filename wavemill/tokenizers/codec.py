@@ -25,6 +25,7 @@ class CodecTokenizer(ABC):
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
+    weights: ClassVar[str] = "the Hugging Face hub, or model="
     facts: TokenizerFacts
 
     @torch.inference_mode()

@@ -7,8 +7,7 @@ learning rate. The same frames, settings and thread count give the same weights.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -21,11 +20,14 @@ from torch import Tensor
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
 from wavemill.specs import MAX_SEED, check_range
-from wavemill.tokenizers.features import FEATURE_KIND, log_mel
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, WEIGHTS_FILE, FeatureQuantizer
 from wavemill.tokenizers.refinement import Tables, refine
 from wavemill.tokenizers.reservoir import FrameReservoir, Frames
+from wavemill.tokenizers.teachers.base import Teacher, TeacherConfig
+from wavemill.tokenizers.teachers.fitted import describe
+from wavemill.tokenizers.teachers.table import make_teacher
+from wavemill.tokenizers.threads import torch_threads
 
 MIN_FRAMES = 2000
 """20 s; with less, 256 entries a codebook learn frames by heart."""
@@ -85,16 +87,6 @@ class FittedMvq(NamedTuple):
     """[D] float32."""
     report: dict[str, Any]
     """What config.json says of it."""
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def relative_error(quantizer: DirectSumQuantizer, x: Tensor, refinements: int) -> float:
@@ -193,7 +185,7 @@ def fit_mvq(frames: Frames, config: FitMvqConfig, progress: Progress | None = No
         raise JobError(f"{len(frames)} frames are too few to fit mvq: give {MIN_FRAMES} or more")
     if not np.isfinite(frames).all():
         raise JobError("cannot fit mvq: some frames are not finite")
-    with _threads(config.threads):
+    with torch_threads(config.threads):
         generator = torch.Generator().manual_seed(config.seed)
         train, held_out = _split(frames, generator)
         mean = train.double().mean(dim=0).float()
@@ -225,16 +217,19 @@ def fit_from_clips(
     clips: Iterable[npt.NDArray[np.float32]],
     config: FitMvqConfig,
     progress: Progress | None = None,
+    teacher: Teacher | None = None,
 ) -> FittedMvq:
-    """Fit a quantizer of log-mel on a stream of 16 kHz mono clips [N] float32; see `fit_mvq`.
+    """Fit a quantizer of a teacher's features on a stream of clips [N] float32; see `fit_mvq`.
 
-    Memory is bounded by `config.max_frames` and the longest clip.
+    Memory is bounded by `config.max_frames` and the longest clip. Without a teacher it is log-mel,
+    and the clips are mono at 16 kHz.
     """
+    teacher = teacher or make_teacher(TeacherConfig())
     reservoir = FrameReservoir(config.max_frames, config.seed)
     for clip in clips:
-        reservoir.add(log_mel(clip))
+        reservoir.add(teacher.features(clip))
     fitted = fit_mvq(reservoir.frames(), config, progress)
-    fitted.report.update(features=FEATURE_KIND, seen_frames=reservoir.seen)
+    fitted.report.update(describe(teacher), seen_frames=reservoir.seen)
     return fitted
 
 

@@ -52,6 +52,7 @@ class GfsqTokenizer:
 
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
+    weights: ClassVar[str] = "the authors' file: model="
 
     def __init__(self, config: GfsqConfig) -> None:
         """Load the weights.

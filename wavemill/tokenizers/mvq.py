@@ -1,15 +1,14 @@
-"""`mvq`: multi-codebook vector quantization of log-mel frames, 100 a second.
+"""`mvq`: multi-codebook vector quantization of a teacher's features; of log-mel, 100 a second.
 
 Guo et al., "Predicting Multi-Codebook Vector Quantization Indexes for Knowledge Distillation",
-arXiv 2211.00508. A small quantizer ships with the package (4 codebooks; `weights/` says what it was
-fitted on); `wavemill fit mvq` makes one of your own audio.
+arXiv 2211.00508. A small quantizer of log-mel ships with the package (4 codebooks; `weights/` says
+what it was fitted on); `wavemill fit mvq` makes one of your own audio, of any teacher's features.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,66 +18,88 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.checkpoints import digest_tensors
-from wavemill.tokenizers.features import (
-    FEATURE_KIND,
-    FRAME_RATE,
-    NUM_MELS,
-    SAMPLE_RATE,
-    log_mel,
-)
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, FeatureQuantizer, load_quantizer
+from wavemill.tokenizers.teachers.base import Teacher, TeacherConfig
+from wavemill.tokenizers.teachers.fitted import read_config, teacher_of
+from wavemill.tokenizers.teachers.table import make_teacher
 
 VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""
+COMMAND = "wavemill fit mvq"
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "mvq_logmel80_4x256.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MvqConfig:
-    """Which quantizer, and how thorough the search is."""
+    """Which quantizer, of which teacher's features, and how thorough the search is."""
 
     name: str = "mvq"
     model: str | None = None
-    """A folder that `wavemill fit mvq` wrote; None for the quantizer that ships."""
+    """A folder that `wavemill fit mvq` wrote, which names its teacher; or a quantizer's file, with
+    `teacher`; None for the quantizer that ships."""
+    teacher: str | None = None
+    """Only needed with a file; else it must be the one that the model was fitted on."""
+    teacher_model: str | None = None
+    """The teacher's weights, if they are not where they were when the model was fitted."""
+    layer: int | None = None
     refinements: int = 5
     """Of the first ids, 0 to 5; 5 as published."""
 
     def __post_init__(self) -> None:
-        """Check the number of refinements."""
+        """Check the number of refinements, and that a teacher has a quantizer."""
         if not 0 <= self.refinements <= 5:
             raise UsageError(f"mvq: refinements={self.refinements} must be 0 to 5")
+        teacher = (self.teacher or "logmel", self.teacher_model, self.layer)
+        if self.model is None and teacher != ("logmel", None, None):
+            raise UsageError(
+                "mvq: the quantizer that ships is one of log-mel: for another teacher give model=,"
+                f" a folder that `{COMMAND} --teacher` wrote"
+            )
 
 
-def _check_config(url: str) -> None:
-    """Refuse a quantizer of features other than ours, which its config.json names."""
-    try:
-        config: Any = json.loads(storage.read_bytes(url))
-    except FileNotFoundError as error:
-        raise UsageError(f"no {url}: a model is a folder that `wavemill fit mvq` wrote") from error
-    except ValueError as error:
-        raise UsageError(f"{url} is not JSON: {error}") from error
-    features = config.get("features") if isinstance(config, dict) else None
-    if features != FEATURE_KIND:
-        raise UsageError(f"{url}: features must be {FEATURE_KIND!r}; got {features!r}")
-
-
-def _load(model: str | None) -> FeatureQuantizer:
-    if model is None:
-        return load_quantizer(str(DEFAULT_WEIGHTS))
-    if not storage.is_folder(model):
-        raise UsageError(f"mvq: there is no folder {model}: give one that `wavemill fit mvq` wrote")
-    _check_config(storage.join(model, CONFIG_FILE))
-    loaded = load_quantizer(model)
-    if loaded.quantizer.dim != NUM_MELS:
+def _load(config: MvqConfig) -> tuple[FeatureQuantizer, Teacher]:
+    """Load a quantizer and the teacher of its features."""
+    if config.model is None:
+        return load_quantizer(str(DEFAULT_WEIGHTS)), make_teacher(TeacherConfig())
+    if storage.is_folder(config.model):
+        url = storage.join(config.model, CONFIG_FILE)
+        fitted = read_config(url, COMMAND)
+        model = load_quantizer(config.model)
+        teacher = teacher_of(url, fitted, config.teacher, config.teacher_model, config.layer)
+    elif storage.exists(config.model):
+        model, teacher = load_quantizer(config.model), _named_teacher(config)
+    else:
+        raise UsageError(f"mvq: there is no folder {config.model}: give one that `{COMMAND}` wrote")
+    if model.quantizer.dim != teacher.facts.dim:
         raise UsageError(
-            f"mvq: the quantizer in {model} takes {loaded.quantizer.dim} features, not the"
-            f" {NUM_MELS} log-mel bands"
+            f"mvq: the quantizer in {config.model} takes {model.quantizer.dim} features, not the"
+            f" {teacher.facts.dim} of teacher {teacher.facts.kind}"
         )
-    return loaded
+    return model, teacher
+
+
+def _named_teacher(config: MvqConfig) -> Teacher:
+    """Build the teacher for a quantizer's file, such as SPEAR's, which does not name its own."""
+    if config.teacher is None:
+        raise UsageError(
+            f"mvq: {config.model} does not say which features it quantizes: give teacher=, and"
+            " teacher_model= and layer= if it has them"
+        )
+    return make_teacher(
+        TeacherConfig(name=config.teacher, model=config.teacher_model, layer=config.layer)
+    )
 
 
 class MvqTokenizer:
-    """Direct-sum ids of log-mel frames: [T, N] uint8 with T = `features.num_frames` of a clip."""
+    """Direct-sum ids of a teacher's features: [T, N] uint8, a row a feature.
+
+    Of log-mel T is `features.num_frames` of a clip, and a clip of any length is exact. How other
+    teachers cut long clips, `teachers/README.md` says.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = "units"
+    weights: ClassVar[str] = "inside"
 
     def __init__(self, config: MvqConfig) -> None:
         """Load the weights.
@@ -87,19 +108,19 @@ class MvqTokenizer:
             UsageError: the model is not there, is broken, or is one of other features.
 
         """
-        self.model = _load(config.model)
+        self.model, self.teacher = _load(config)
         self._refinements = config.refinements
         settings = {
             "weights": digest_tensors(self.model.state()),
             "refinements": config.refinements,
-            "features": FEATURE_KIND,
+            "features": self.teacher.facts.digest,
             "version": VERSION,
         }
         self.facts = TokenizerFacts(
             name=config.name,
             kind="mvq",
-            sample_rate=SAMPLE_RATE,
-            frame_rate=FRAME_RATE,
+            sample_rate=self.teacher.facts.sample_rate,
+            frame_rate=self.teacher.facts.frame_rate,
             num_codebooks=self.model.quantizer.num_codebooks,
             codebook_size=self.model.quantizer.codebook_size,
             weights_digest=digest(settings),
@@ -107,4 +128,4 @@ class MvqTokenizer:
 
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        return [self.model.encode(log_mel(clip), self._refinements) for clip in batch]
+        return [self.model.encode(self.teacher.features(clip), self._refinements) for clip in batch]

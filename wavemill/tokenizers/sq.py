@@ -65,6 +65,7 @@ class SqTokenizer:
 
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
+    weights: ClassVar[str] = "the authors' folder: model="
 
     def __init__(self, config: SqConfig) -> None:
         """Load the weights.

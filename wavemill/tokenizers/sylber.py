@@ -61,6 +61,7 @@ class SyllableEmbedder:
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
+    weights: ClassVar[str] = "model=, and units= of wavemill fit sylber"
 
     def __init__(self, config: SylberConfig) -> None:
         """Load the encoder.

@@ -10,6 +10,7 @@ from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.dac import DacConfig, DacTokenizer
 from wavemill.tokenizers.encodec import EncodecConfig, EncodecTokenizer
 from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
+from wavemill.tokenizers.kmeans import KmeansConfig, KmeansTokenizer
 from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.names import check_name, check_names
@@ -22,13 +23,19 @@ TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "dac": (DacTokenizer, DacConfig),
     "encodec": (EncodecTokenizer, EncodecConfig),
     "gfsq": (GfsqTokenizer, GfsqConfig),
+    "kmeans": (KmeansTokenizer, KmeansConfig),
     "mimi": (MimiTokenizer, MimiConfig),
     "mvq": (MvqTokenizer, MvqConfig),
     "sq": (SqTokenizer, SqConfig),
     "sylber": (SylberTokenizer, SylberConfig),
     "xcodec2": (Xcodec2Tokenizer, Xcodec2Config),
 }
-"""Name -> (tokenizer, its settings). One row a tokenizer."""
+"""Name -> (tokenizer, its settings). One row a tokenizer.
+
+The class says what it takes to build one: `packages`, those to import that not every installation
+has; `extra`, the extra of wavemill that brings them; and `weights`, where they come from ("inside"
+if they ship with wavemill).
+"""
 
 
 def make_tokenizer(spec: Spec) -> Tokenizer:

@@ -1,0 +1,1 @@
+"""Teachers: what turns a clip into the features that `mvq` and `kmeans` quantize."""
