@@ -1,7 +1,6 @@
 """BEATs' later tokenizers: what the published code computes, with random weights in its layout."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,6 @@ from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.teachers.base import Clip
 
 pytest.importorskip("openbeats")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

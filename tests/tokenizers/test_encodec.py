@@ -1,6 +1,5 @@
 """EnCodec in blocks gives what it gives at once; its 48 kHz model's pieces make one stream."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,6 @@ STEREO = {
     "use_causal_conv": False, "norm_type": "time_group_norm", "normalize": True,
     "chunk_length_s": 1.0, "overlap": 0.01,
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    # As in a worker; and more threads than free cores would only wait for each other.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """`kmeans`: fitting, files, and ids that depend on the clip alone."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,6 @@ from wavemill.tokenizers.teachers.base import Clip, TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 
 SMALL = FitKmeansConfig(units=40, iterations=5)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,6 @@ from wavemill.tokenizers.teachers.table import make_teacher
 
 SPEECH = Path(__file__).parents[2] / "examples/speech/audio"
 Clip = np.ndarray[tuple[int], np.dtype[np.float32]]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    # Many small operations: more threads than free cores would only wait for each other.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The quantizer gives the ids of the published package, with its state dicts, and its errors."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +16,6 @@ from wavemill.tokenizers import refinement
 from wavemill.tokenizers.checkpoints import digest_tensors
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import FeatureQuantizer, load_quantizer
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    # Many small operations: more threads than free cores would only wait for each other.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def published(dim: int, codebooks: int, size: int = 256, seed: int = 0) -> Quantizer:

@@ -24,6 +24,10 @@ PACKAGES = (
     ("silero-vad", "voice activity detection", "wavemill"),
     ("s3fs", "s3:// URLs", "wavemill"),
     ("gcsfs", "gs:// URLs", "gcsfs"),
+    ("transformers", "codecs, HuBERT, Whisper", "wavemill[codecs]"),
+    ("faiss-cpu", "fits units", "wavemill[units]"),
+    ("openbeats", "BEATs as a teacher", "wavemill[units]"),
+    ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
     ("lhotse", "reads the shards", "wavemill[readers]"),
     ("webdataset", "reads the shards", "wavemill[readers]"),
 )

@@ -52,7 +52,7 @@ def mvq(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **option
 
     \b
     wavemill fit mvq speech/ --out mvq8 --codebooks 8
-    wavemill fit mvq speech/ --out m --teacher wavlm --teacher-model DIR --layer 21
+    wavemill fit mvq speech/ --out m --teacher wavlm --teacher-model DIR
     wavemill prepare speech/ --out prepared --tokenizer mvq:model=mvq8
     """
     from wavemill import storage
@@ -103,8 +103,8 @@ def kmeans(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
     r"""Fit `kmeans` units to the features of any audio that `prepare` takes.
 
     \b
-    wavemill fit kmeans speech/ --out units --teacher hubert --teacher-model DIR --layer 9
-    wavemill prepare speech/ --out prepared --tokenizer kmeans:model=units
+    wavemill fit kmeans speech/ --out u --teacher hubert --teacher-model DIR
+    wavemill prepare speech/ --out prepared --tokenizer kmeans:model=u
     """
     from wavemill.pipelines.clips import Clips
     from wavemill.pipelines.progress import Reporter
@@ -141,8 +141,8 @@ def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
     r"""Fit units to the syllables of any audio that `prepare` takes.
 
     \b
-    wavemill fit sylber speech/ --out units.safetensors --units 5000
-    wavemill prepare speech/ --out prepared --tokenizer sylber:units=units.safetensors
+    wavemill fit sylber speech/ --out u.safetensors --units 5000
+    wavemill prepare speech/ --out out --tokenizer sylber:units=u.safetensors
     """
     from wavemill.errors import UsageError
     from wavemill.pipelines.clips import Clips

@@ -1,7 +1,6 @@
 """HuBERT and its kin: the features of transformers' own models, clip by clip."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,6 @@ from wavemill.tokenizers.teachers.table import make_teacher
 
 KINDS = ("hubert", "wavlm", "wav2vec2", "unispeech-sat", "data2vec-audio")
 LARGE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Whisper's encoder: of transformers' models, and of CTranslate2's where that is installed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from wavemill.tokenizers.teachers.table import make_teacher
 needs_ctranslate2 = pytest.mark.skipif(
     not is_installed("ctranslate2"), reason="ctranslate2 is not installed"
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,69 @@
+"""`wavemill decode` gives the sound of a sample's tokens, and says why where it cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import UTTERANCES, read_jsonl, wavemill
+from tests.tokenizers.random_models import write_model
+from wavemill.tokenizers import load
+from wavemill.tokenizers.base import Decoder
+
+KEY = "hello-world"
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of a few utterances with tokens of a small random codec, and of `beats`."""
+    folder = tmp_path_factory.mktemp("coded")
+    write_model("sq", folder, small=True)
+    clips = sorted((UTTERANCES.parent / "audio").glob("h*.flac"))
+    done = wavemill("prepare", *clips, "--out", folder / "out", "--tokenizer", "beats",
+                    "--tokenizer", f"sq:model={folder},name=coded", "--shard-mb", 0.1)  # fmt: skip
+    assert done.code == 0, done.err
+    return folder
+
+
+def key_of(coded: Path) -> str:
+    cuts = [cut for path in coded.glob("out/bucket-*/cuts.*") for cut in read_jsonl(path)]
+    return str(next(cut["id"] for cut in cuts if cut["id"].startswith(KEY)))
+
+
+def test_a_sample_is_decoded_as_its_tokenizer_decodes_it(coded: Path, tmp_path: Path) -> None:
+    wav = tmp_path / "a.wav"
+    done = wavemill("decode", coded / "out", "--tokenizer", "coded", "--key", key_of(coded),
+                    "--wav", wav, "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    audio, rate = soundfile.read(wav, dtype="float32")
+    assert rate == 16_000
+    source, _ = soundfile.read(UTTERANCES.parent / f"audio/{KEY}.flac", dtype="float32")
+    assert len(audio) == len(source) == round(done.json["seconds"] * rate)
+    codec = load(f"sq:model={coded}")
+    assert isinstance(codec, Decoder)
+    (codes,) = codec.encode([source])
+    assert done.json["tokens"] == len(codes)
+    wanted = np.clip(codec.decode(codes)[: len(source)], -1, 1)
+    assert np.abs(audio - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("stream", "key", "code", "words"),
+    [
+        ("beats", None, 2, "cannot be turned back"),
+        ("mimi", None, 2, "it has beats, coded"),
+        ("coded", "nobody", 1, "keys look like"),
+        ("coded:model=elsewhere", None, 2, "elsewhere"),
+        ("coded:levels=11", None, 2, "other weights"),
+    ],
+)
+def test_what_cannot_be_decoded_is_one_line(
+    coded: Path, tmp_path: Path, stream: str, key: str | None, code: int, words: str
+) -> None:
+    done = wavemill("decode", coded / "out", "--tokenizer", stream, "--key", key or key_of(coded),
+                    "--wav", tmp_path / "a.wav")  # fmt: skip
+    assert done.code == code
+    assert words in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "a.wav").exists()
