@@ -1,8 +1,4 @@
-"""Fitting k-means units of a teacher's features, with faiss: on a GPU where it has one.
-
-The same frames and settings give the same centroids on the same kind of processor; a GPU sums in
-another order, and so gives others.
-"""
+"""Fitting k-means units of a teacher's features."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +12,7 @@ from torch import Tensor
 
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
-from wavemill.tokenizers.checkpoints import require
+from wavemill.tokenizers.faiss_kmeans import train_centroids
 from wavemill.tokenizers.kmeans import CENTROIDS
 from wavemill.tokenizers.nearest import Nearest
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, WEIGHTS_FILE
@@ -90,7 +86,15 @@ def fit_kmeans(frames: Frames, config: FitKmeansConfig) -> FittedKmeans:
         raise JobError("cannot fit kmeans: some frames are not finite")
     shuffled = frames[np.random.default_rng(config.seed).permutation(len(frames))]
     train, rest = shuffled[held_out:], shuffled[:held_out]
-    centroids = torch.from_numpy(_train(train, config))
+    found = train_centroids(
+        train,
+        config.units,
+        iterations=config.iterations,
+        seed=config.seed,
+        restarts=config.restarts,
+        what="fitting kmeans",
+    )
+    centroids = torch.from_numpy(found)
     report = {
         "kind": "kmeans",
         **asdict(config),
@@ -100,23 +104,6 @@ def fit_kmeans(frames: Frames, config: FitKmeansConfig) -> FittedKmeans:
         **_measure(centroids, torch.from_numpy(rest if len(rest) else train)),
     }
     return FittedKmeans(centroids, report)
-
-
-def _train(frames: Frames, config: FitKmeansConfig) -> Frames:
-    faiss = require("faiss", "units", "fitting kmeans")
-    kmeans = faiss.Kmeans(
-        frames.shape[1],
-        config.units,
-        niter=config.iterations,
-        nredo=config.restarts,
-        seed=config.seed,
-        gpu=faiss.get_num_gpus() > 0,
-        # The reservoir has drawn the frames: faiss shall use all of them, and not complain.
-        max_points_per_centroid=len(frames),
-        min_points_per_centroid=1,
-    )
-    kmeans.train(np.ascontiguousarray(frames))
-    return np.ascontiguousarray(kmeans.centroids, dtype=np.float32)
 
 
 def _measure(centroids: Tensor, frames: Tensor) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.errors import JobError, UsageError
-from wavemill.tokenizers.checkpoints import require
+from wavemill.tokenizers.faiss_kmeans import train_centroids
 from wavemill.tokenizers.reservoir import FrameReservoir
-from wavemill.tokenizers.units import MOST, Vectors
+from wavemill.tokenizers.units import MOST, Units, Vectors
 
 Embed = Callable[[npt.NDArray[np.float32]], tuple[Vectors, npt.NDArray[np.float32]]]
 """`SyllableEmbedder.embed`, or its like."""
@@ -60,23 +60,12 @@ def fit_units(vectors: Vectors, config: FitUnitsConfig) -> FittedUnits:
         )
     if not np.isfinite(vectors).all():
         raise JobError("cannot fit units: some vectors are not finite")
-    faiss = require("faiss", "units", "fitting units")
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)  # sums then round alike on every machine
-    try:
-        kmeans = faiss.Kmeans(
-            vectors.shape[1],
-            config.units,
-            niter=config.iterations,
-            seed=config.seed + 1,  # faiss takes 0 or less for a seed of its own
-            min_points_per_centroid=1,
-            max_points_per_centroid=len(vectors),
-        )
-        error = float(kmeans.train(np.ascontiguousarray(vectors, np.float32)))
-    finally:
-        faiss.omp_set_num_threads(threads)
-    spread = float(np.square(vectors - vectors.mean(axis=0)).sum())
-    return FittedUnits(kmeans.centroids, len(vectors), error / max(spread, 1e-20))
+    centroids = train_centroids(
+        vectors, config.units, iterations=config.iterations, seed=config.seed
+    )
+    misses = np.square(vectors - centroids[Units(centroids).nearest(vectors)]).sum()
+    spread = np.square(vectors - vectors.mean(axis=0)).sum()
+    return FittedUnits(centroids, len(vectors), float(misses / max(spread, 1e-20)))
 
 
 def fit_from_clips(

@@ -5,10 +5,12 @@ import io
 import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
+import torch
 
 from wavemill import storage
 from wavemill.errors import UsageError
 from wavemill.tokenizers.checkpoints import read_tensors
+from wavemill.tokenizers.nearest import Nearest
 
 Vectors = npt.NDArray[np.float32]
 """[N, D]."""
@@ -24,13 +26,11 @@ class Units:
     def __init__(self, centroids: Vectors) -> None:
         """Keep the centroids."""
         self.centroids = centroids
-        # argmin |c - x|^2 = argmax c.x - |c|^2 / 2: one matrix product and no distances.
-        self._half_squares = np.vecdot(centroids, centroids) / 2
+        self._search = Nearest(torch.from_numpy(centroids))
 
     def nearest(self, vectors: Vectors) -> npt.NDArray[np.int64]:
         """Return the number of the nearest centroid of each vector [N, D]: [N]."""
-        scores = vectors @ self.centroids.T - self._half_squares
-        found: npt.NDArray[np.int64] = scores.argmax(axis=1)
+        found: npt.NDArray[np.int64] = self._search.ids(torch.from_numpy(vectors)).numpy()
         return found
 
 
