@@ -1,0 +1,73 @@
+"""Files on local disks and object stores: list, open, and write so that a file is whole or absent.
+
+URLs are what fsspec takes: a local path, `s3://...`, `gs://...`, `http(s)://...`, `memory://...`.
+Local paths stay paths (no `file://`): error messages and manifests look like what was given.
+"""
+
+from wavemill.storage.reading import (
+    FileInfo,
+    exists,
+    fixed_part,
+    glob,
+    has_glob,
+    info,
+    is_folder,
+    is_within,
+    list_files,
+    list_names,
+    open_read,
+    read_bytes,
+    sha256_of,
+)
+from wavemill.storage.urls import (
+    filesystem,
+    folder_url,
+    is_local,
+    join,
+    local_path,
+)
+from wavemill.storage.writing import (
+    FULL,
+    PARTIAL,
+    check_writable,
+    is_partial,
+    make_folder,
+    remove,
+    remove_empty_folders,
+    remove_partial,
+    write_atomically,
+    write_bytes,
+    write_text,
+)
+
+__all__ = [
+    "FULL",
+    "PARTIAL",
+    "FileInfo",
+    "check_writable",
+    "exists",
+    "filesystem",
+    "fixed_part",
+    "folder_url",
+    "glob",
+    "has_glob",
+    "info",
+    "is_folder",
+    "is_local",
+    "is_partial",
+    "is_within",
+    "join",
+    "list_files",
+    "list_names",
+    "local_path",
+    "make_folder",
+    "open_read",
+    "read_bytes",
+    "remove",
+    "remove_empty_folders",
+    "remove_partial",
+    "sha256_of",
+    "write_atomically",
+    "write_bytes",
+    "write_text",
+]

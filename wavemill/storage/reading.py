@@ -1,0 +1,189 @@
+"""What is there, and what it holds: look up, list, read."""
+
+import hashlib
+import os
+import posixpath
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from wavemill.storage.urls import filesystem, is_local, join, local_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileInfo:
+    """A file that a listing found; `version` changes when the file does."""
+
+    url: str
+    size: int
+    version: str
+    is_file: bool = True
+    """False for folders, pipes and devices."""
+
+
+def exists(url: str) -> bool:
+    """Say whether there is a file or folder."""
+    if is_local(url):
+        return Path(local_path(url)).exists()
+    system, path = filesystem(url)
+    return bool(system.exists(path))
+
+
+def is_folder(url: str) -> bool:
+    """Say whether there is a folder (on an object store: anything below this prefix)."""
+    system, path = filesystem(url)
+    return bool(system.isdir(path))
+
+
+def is_within(url: str, folder: str) -> bool:
+    """Say whether a URL is a folder, or lies below it."""
+    if is_local(url) != is_local(folder):
+        return False
+    if not is_local(url):
+        return f"{url}/".startswith(f"{folder.rstrip('/')}/")
+    place, root = Path(local_path(url)).resolve(), Path(local_path(folder)).resolve()
+    return place == root or (root.is_dir() and root in place.parents)
+
+
+def _is_pattern(part: str) -> bool:
+    return any(character in part for character in "*?[")
+
+
+def has_glob(url: str) -> bool:
+    """Say whether a URL holds glob characters and is not itself the name of a file."""
+    return _is_pattern(url) and not exists(url)
+
+
+def fixed_part(url: str) -> str:
+    """Return what comes before the first folder or name of a URL that holds glob characters."""
+    if not has_glob(url):
+        return url
+    parts = url.split("/")
+    fixed = next(i for i, part in enumerate(parts) if _is_pattern(part))
+    return "/".join(parts[:fixed]) or ("/" if fixed else ".")
+
+
+def open_read(url: str) -> BinaryIO:
+    """Open a file for reading bytes; the file can seek."""
+    if is_local(url):
+        return Path(local_path(url)).open("rb")
+    system, path = filesystem(url)
+    return cast("BinaryIO", system.open(path, "rb"))
+
+
+def read_bytes(url: str) -> bytes:
+    """Read a whole file."""
+    with open_read(url) as file:
+        return file.read()
+
+
+def sha256_of(url: str) -> str:
+    """Return the sha256 of a file, as `sha256sum` prints it."""
+    with open_read(url) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def _version(entry: dict[str, Any]) -> str:
+    """Take what marks a file's content: its size with an entity tag or a modification time.
+
+    An HTTP server may tell nothing: then it is empty.
+    """
+    for name in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created"):
+        if entry.get(name) is not None:
+            return f"{entry.get('size')}:{entry[name]}"
+    return "" if entry.get("size") is None else str(entry["size"])
+
+
+def _local_info(url: str) -> FileInfo:
+    """Look a local file up, behind its symbolic links."""
+    # Called once a row of a corpus, and a Path costs more than the call.
+    found = os.stat(local_path(url))  # noqa: PTH116
+    version = f"{found.st_size}:{found.st_mtime_ns}"
+    regular = stat.S_ISREG(found.st_mode)
+    return FileInfo(url=url, size=found.st_size, version=version, is_file=regular)
+
+
+def info(url: str) -> FileInfo:
+    """Look a file or folder up; raise FileNotFoundError where there is none."""
+    if is_local(url):
+        return _local_info(url)
+    system, path = filesystem(url)
+    entry = system.info(path)
+    return FileInfo(
+        url=url,
+        size=int(entry.get("size") or 0),
+        version=_version(entry),
+        is_file=entry.get("type") != "directory",
+    )
+
+
+def _url_of(path: str, like: str) -> str:
+    """Give a path within a file system the form of the URL that led to it."""
+    if "://" in path:  # HTTP's paths are whole URLs
+        return path
+    if not is_local(like):
+        return f"{like.split('://', 1)[0]}://{path.lstrip('/')}"
+    given = local_path(like)
+    return path if Path(given).is_absolute() else os.path.relpath(path)
+
+
+def list_names(folder: str) -> list[str]:
+    """List the names in a folder, hidden ones too, sorted; none where there is no folder."""
+    if is_local(folder):
+        place = Path(local_path(folder))
+        return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+    system, path = filesystem(folder)
+    try:
+        found = system.ls(path, detail=False)
+    except FileNotFoundError:
+        return []
+    names = {name.rstrip("/").rsplit("/", 1)[-1] for name in found if name.rstrip("/") != path}
+    return sorted(names)
+
+
+def list_files(folder: str, leave_out: str | None = None) -> Iterator[FileInfo]:
+    """Yield every file below a folder, depth first in the order of names, hidden ones left out.
+
+    A local link to nowhere is a file with an empty version. The folder `leave_out` is passed over.
+    """
+    if is_local(folder):
+        passed = os.path.realpath(local_path(leave_out)) if leave_out else None
+        yield from _list_local(local_path(folder), (), passed)
+        return
+    if leave_out is not None and folder.rstrip("/") == leave_out.rstrip("/"):
+        return
+    system, path = filesystem(folder)
+    entries = {entry["name"]: entry for entry in system.ls(path, detail=True)}
+    for name, entry in sorted(entries.items()):
+        if posixpath.basename(name.rstrip("/")).startswith(".") or name.rstrip("/") == path:
+            continue
+        url = _url_of(name, folder)
+        if entry["type"] == "directory":
+            yield from list_files(url, leave_out)
+        else:
+            yield FileInfo(url=url, size=int(entry.get("size") or 0), version=_version(entry))
+
+
+def _list_local(folder: str, above: tuple[str, ...], passed: str | None) -> Iterator[FileInfo]:
+    """Walk a local folder, linked folders too, but not round in circles; `above` are real paths."""
+    real = os.path.realpath(folder)
+    if real in above or real == passed:
+        return
+    for name in sorted(name for name in os.listdir(folder) if not name.startswith(".")):  # noqa: PTH208
+        path = join(folder, name)
+        try:
+            found = _local_info(path)
+        except OSError:
+            found = FileInfo(url=path, size=0, version="")
+        if found.is_file:
+            yield found
+        elif os.path.isdir(path):  # noqa: PTH112
+            yield from _list_local(path, (*above, real), passed)
+
+
+def glob(pattern: str) -> list[str]:
+    """Expand a glob, sorted; files and folders."""
+    system, path = filesystem(pattern)
+    return [_url_of(found, pattern) for found in sorted(system.glob(path))]

@@ -1,0 +1,154 @@
+"""Write so that a file is whole or absent, and remove."""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from wavemill.errors import JobError
+from wavemill.storage.urls import filesystem, is_local, local_path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where a file cannot grow."""
+
+PARTIAL = ".part"
+"""Suffix of a file being written; it is garbage once its writer is gone."""
+
+_PARTIAL_NAME = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
+
+
+def make_folder(url: str) -> None:
+    """Make a folder and its parents; object stores have none and need none."""
+    if is_local(url):
+        Path(local_path(url)).mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def write_atomically(url: str) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name whole, when the block ends, or never.
+
+    Local files are written beside their place, flushed to disk and renamed. For an object store
+    the file grows in the temporary folder and is put in one upload, which stores commit at its end.
+
+    Raises:
+        JobError: the disk is full.
+
+    """
+    try:
+        with _write_atomically(url) as file:
+            yield file
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        words = os.strerror(error.errno)
+        where = "" if is_local(url) else f" of {tempfile.gettempdir()} (TMPDIR)"
+        raise JobError(f"cannot write {url}: {words}; make room on the disk{where}") from error
+
+
+@contextlib.contextmanager
+def _write_atomically(url: str) -> Iterator[BinaryIO]:
+    if is_local(url):
+        place = Path(local_path(url))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    else:
+        place, partial = None, Path(tempfile.mkdtemp(prefix="wavemill-")) / "upload"
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if place is not None:
+            partial.replace(place)
+        else:
+            system, path = filesystem(url)
+            system.put_file(str(partial), path)
+    finally:
+        partial.unlink(missing_ok=True)
+        if place is None:
+            shutil.rmtree(partial.parent, ignore_errors=True)
+
+
+def check_writable(url: str) -> None:
+    """Try whether a file can be written, before the work for it is done.
+
+    Raises:
+        JobError: it cannot.
+
+    """
+    if not is_local(url):
+        return
+    place = Path(local_path(url))
+    try:
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
+    except OSError as error:
+        raise JobError(f"cannot write {url}: {error.strerror}; give another place") from error
+
+
+def write_bytes(url: str, data: bytes) -> None:
+    """Write a small file atomically."""
+    with write_atomically(url) as file:
+        file.write(data)
+
+
+def write_text(url: str, lines: Iterable[str]) -> None:
+    """Write lines of text atomically, each ended by a newline."""
+    with write_atomically(url) as file:
+        for line in lines:
+            file.write(line.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def remove(url: str) -> None:
+    """Remove a file or a folder with all that is in it; what is not there is no error."""
+    if is_local(url):
+        path = Path(local_path(url))
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        return
+    system, path_within = filesystem(url)
+    if system.exists(path_within):
+        system.rm(path_within, recursive=True)
+
+
+def remove_empty_folders(folders: Iterable[str]) -> None:
+    """Remove local folders that hold nothing but empty folders."""
+    for folder in folders:
+        if not is_local(folder):
+            continue
+        for place, _, _ in os.walk(local_path(folder), topdown=False):
+            with contextlib.suppress(OSError):  # not empty: it stays
+                os.rmdir(place)  # noqa: PTH106
+
+
+def is_partial(name: str, of: Container[str] | None = None) -> bool:
+    """Say whether a file's name is that of one being written, of these names if any are given."""
+    written = _PARTIAL_NAME.fullmatch(name)
+    return written is not None and (of is None or written["name"] in of)
+
+
+def remove_partial(folder: str, names: Container[str] | None = None) -> None:
+    """Remove what killed writers left below a local folder, or of some files right in it.
+
+    Args:
+        folder: where; at any level if no names are given, so it must be one that only we write to.
+        names: of files in the folder itself.
+
+    """
+    if not is_local(folder):
+        return
+    place = Path(local_path(folder))
+    for path in place.rglob(f".*{PARTIAL}") if names is None else place.glob(f".*{PARTIAL}"):
+        if is_partial(path.name, names):
+            path.unlink(missing_ok=True)
