@@ -103,7 +103,7 @@ def _gather(job: Finished) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         facts.name: {
             **asdict(facts),
             "dtype": facts.dtype.name,
-            "times": None if facts.frame_rate is not None else layout.times_name(facts.name),
+            "times": layout.times_of(facts.name, facts.frame_rate),
             "tokens": tokens[facts.name],
             **usage(counts[facts.name]),
         }

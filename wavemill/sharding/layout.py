@@ -59,7 +59,13 @@ def manifest_name(shard: int) -> str:
 
 def stream_names(stream: str, frame_rate: float | None) -> tuple[str, ...]:
     """Name the tars of a token stream: of its ids, and on an irregular clock of their times."""
-    return (stream,) if frame_rate is not None else (stream, times_name(stream))
+    times = times_of(stream, frame_rate)
+    return (stream,) if times is None else (stream, times)
+
+
+def times_of(stream: str, frame_rate: float | None) -> str | None:
+    """Name what holds the times of a token stream; None of one on a regular clock."""
+    return times_name(stream) if frame_rate is None else None
 
 
 def times_name(stream: str) -> str:

@@ -85,6 +85,7 @@ def _matches(words: str, pattern: str) -> Rule:
 
 
 TEXT = Rule("text", lambda value: isinstance(value, str))
+TEXT_OR_NONE = Rule("text, or null", lambda value: value is None or isinstance(value, str))
 COUNT = Rule("a whole number of 0 or more", _is_whole)
 POSITIVE = Rule("a whole number of 1 or more", lambda value: _is_whole(value, 1))
 CODEBOOKS = Rule("a whole number of 1 to 65536", lambda value: _is_whole(value, 1, 65536))
@@ -114,6 +115,7 @@ CONTENT: Shape = {
             "codebook_size": CODEBOOKS,
             "weights_digest": TEXT,
             "dtype": TEXT,
+            "times": TEXT_OR_NONE,
             "tokens": COUNT,
             "used": COUNT,
             "perplexity": NUMBER,

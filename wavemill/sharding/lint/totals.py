@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.digest import digest
+from wavemill.sharding import layout
 from wavemill.sharding.dataset import Dataset, usage
 from wavemill.sharding.lint.report import DESCRIPTION, Report
 from wavemill.tokenizers.base import TokenizerFacts
@@ -79,6 +80,9 @@ def _check_facts(content: dict[str, Any], report: Report) -> None:
         if (stated["name"], stated["dtype"]) != (name, facts.dtype.name):
             words = f"should be those of {name} and {facts.dtype.name}"
             report.add(DESCRIPTION, "", f"name and dtype of the stream {name} {words}")
+        times = layout.times_of(name, stated["frame_rate"])
+        if stated["times"] != times:
+            report.add(DESCRIPTION, "", f"times of the stream {name} should be {times}")
 
 
 def stream_facts(stated: dict[str, Any]) -> TokenizerFacts:
