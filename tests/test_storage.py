@@ -274,9 +274,10 @@ def test_a_listing_passes_over_a_folder_that_is_to_be_left_out(root: str) -> Non
     assert found == ["a", "f/d/x"]
 
 
-def test_only_empty_folders_are_removed(tmp_path: Path) -> None:
+def test_only_empty_folders_are_removed_and_none_that_is_not_named(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
-    storage.write_bytes(str(tmp_path / "c/d/file"), b"")
-    (tmp_path / "c/e").mkdir()
-    storage.remove_empty_folders([str(tmp_path / "a"), str(tmp_path / "c"), str(tmp_path / "no")])
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "d", "file"]
+    (tmp_path / "c/theirs").mkdir(parents=True)
+    storage.write_bytes(str(tmp_path / "d/file"), b"")
+    named = ["a/b", "a", "c", "d", "no"]
+    storage.remove_empty_folders(str(tmp_path / name) for name in named)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "d", "file", "theirs"]

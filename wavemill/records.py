@@ -6,6 +6,7 @@ tokenizer makes of the segments. Whatever does not come through becomes a *rejec
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,12 @@ class Span:
     custom: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
     """Why this annotation makes no sense: such a span is never cut, and is rejected instead."""
+
+    @property
+    def end_seconds(self) -> float:
+        """Where it ends; infinite for "to the end"."""
+        length = math.inf if self.duration_seconds is None else self.duration_seconds
+        return self.start_seconds + length
 
     def covers(self, window: "Span") -> bool:
         """Say whether an annotation speaks of the whole of a window, give or take a little."""

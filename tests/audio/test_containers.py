@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -240,3 +242,21 @@ def test_an_unknown_codec_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(RejectedError, match="unknown codec") as caught:
         decode(tmp_path / "a.caf")
     assert caught.value.reason == UNDECODABLE
+
+
+@pytest.mark.parametrize("riff_size", [0, 0xFFFFFFFF])
+def test_a_streamed_wav_whose_samples_end_early_is_rejected(tmp_path: Path, riff_size: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000), 16_000)
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    data[4:8] = riff_size.to_bytes(4, "little")
+    (tmp_path / "half.wav").write_bytes(data[: len(data) // 2])
+    with (
+        pytest.raises(RejectedError, match="the header states") as caught,
+        open_audio(str(tmp_path / "half.wav")),
+    ):
+        pass
+    assert caught.value.reason == TRUNCATED
+    data[40:44] = (0xFFFFFFFF).to_bytes(4, "little")  # as ffmpeg writes into a pipe
+    (tmp_path / "piped.wav").write_bytes(data)
+    with open_audio(str(tmp_path / "piped.wav")) as stream:
+        assert sum(map(len, stream.blocks())) == 16_000

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -115,3 +116,23 @@ def test_a_seek_to_nowhere_stays_and_prints_nothing(capfd: pytest.CaptureFixture
         with contextlib.suppress(soundfile.LibsndfileError), contextlib.ExitStack() as stack:
             open_sndfile(stack, io.BytesIO(caf[:at] + b"\xff" * 8 + caf[at + 8 :]))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("pts", [None, 0, 48_000])
+def test_opus_begins_with_its_first_sample_wherever_its_pages_count_from(
+    tmp_path: Path, pts: int | None
+) -> None:
+    sweep = 0.3 * np.sin(2 * np.pi * 300 * (np.arange(72_000) / 48_000) ** 2)
+    frame = av.AudioFrame.from_ndarray(sweep[None].astype(np.float32), format="flt", layout="mono")
+    frame.sample_rate = 48_000
+    if pts is not None:
+        frame.pts = pts
+    path = tmp_path / "a.opus"
+    with av.open(str(path), "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_audio(str(path)) as opened:
+        audio = np.concatenate([block.copy() for block in opened.blocks()])
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)  # which seeks first
+    assert np.array_equal(audio, expected)

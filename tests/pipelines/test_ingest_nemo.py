@@ -14,6 +14,7 @@ from tests.pipelines.ingest_files import ids, read, touch, write_lines
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
 from wavemill.pipelines.ingest import lines, read_inputs
+from wavemill.pipelines.segmenters.base import whole_of
 from wavemill.records import (
     DUPLICATE_ID,
     INVALID_JSON,
@@ -376,3 +377,37 @@ def test_every_line_of_any_bytes_comes_out_as_one_row(tmp_path: Path, lines: lis
     assert not recordings
     first = [line.removeprefix(b"\xef\xbb\xbf") for line in lines[:1]]
     assert len(rejects) == sum(bool(line.strip()) for line in first + lines[1:])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"recording_id": "r1", "start": 0.0},
+        {"sources": ["librivox"]},
+        {"type": "MonoCut"},
+        {"start": 0.0, "supervisions": []},
+    ],
+)
+def test_fields_named_like_lhotse_s_are_custom_where_a_row_has_a_path(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    (tmp_path / "a.wav").touch()
+    row = {"audio_filepath": "a.wav", "duration": 1.0, "text": "hi", **more}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row) + "\n")
+    (found,) = read_inputs([str(tmp_path / "m.jsonl")])
+    assert isinstance(found, Recording)
+    assert found.window.custom == more
+
+
+def test_segments_are_held_against_their_row_s_window(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    segments = [[0.0, 0.5, "before"], [1.5, 2.5, "into"], [2.2, 2.8, "in"], [3.0, 4.0, "after"]]
+    row = {"audio_filepath": "a.wav", "offset": 2.0, "duration": 1.0, "segments": segments}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row) + "\n")
+    (found,) = read_inputs([str(tmp_path / "m.jsonl")])
+    assert isinstance(found, Recording)
+    kept = {s.text: (s.start_seconds, s.end_seconds) for s in found.spans if s.problem is None}
+    assert kept == {"into": (2.0, 2.5), "in": (2.2, pytest.approx(2.8))}
+    assert [s.text for s in found.spans if s.problem] == ["before", "after"]
+    listed = whole_of(found, 2.0).custom["segments"]
+    assert [(s.get("start"), s.get("end")) for s in listed[1:3]] == [(0.0, 0.5), (0.2, 0.8)]

@@ -10,8 +10,9 @@ import pytest
 
 from tests.conftest import SPEECH, UTTERANCES, wavemill
 from wavemill import storage
-from wavemill.errors import UsageError
-from wavemill.pipelines.outdir import check_out, make_room, mark
+from wavemill.errors import JobError, UsageError
+from wavemill.pipelines.ingest import read_inputs
+from wavemill.pipelines.outdir import check_out, clear_spool, make_room, mark
 
 FOREIGN = ("bucket-raw/a.wav", "bucket-00/notes.txt", "bucket-99/audio.tar", ".x.0a1b2c3d.part",
            "mine/.y.0a1b2c3d.part", "shards-old/1.json", "thesis.tex")  # fmt: skip
@@ -57,12 +58,48 @@ def test_a_job_killed_before_its_first_word_leaves_a_folder_that_is_ours(tmp_pat
     check_out(str(tmp_path), ["in"])
     (tmp_path / "_work/lock").touch()
     check_out(str(tmp_path), ["in"])
+    (tmp_path / "_work/.wavemill.json.0a1b2c3d.part").touch()
+    check_out(str(tmp_path), ["in"])
 
 
 def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     with pytest.raises(UsageError, match="is a file"):
         check_out(str(tmp_path / "x"), ["in"])
+
+
+@pytest.mark.parametrize("out", ["a\0b", "a\udcffb", "a\nb"])
+def test_a_name_that_cannot_be_printed_is_refused(out: str) -> None:
+    with pytest.raises(UsageError, match="printable"):
+        check_out(out, ["in"])
+
+
+def test_links_to_nowhere_and_in_circles_are_no_folders(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for name in ("nowhere", "circle"):
+        with pytest.raises(UsageError, match="no folder"):
+            check_out(str(tmp_path / name), ["in"])
+
+
+def test_a_damaged_note_of_the_plan_is_an_error_with_a_remedy(out: str) -> None:
+    put(out, "_work/plan.json")
+    with pytest.raises(JobError, match="give the same command again"):
+        make_room(out, storage.join(out, "_work"), {"plan": "1", "streams": [], "audio": True})
+
+
+def test_a_spool_goes_with_its_lock_last(tmp_path: Path) -> None:
+    put(str(tmp_path), "_work/a/b", "_work/lock", "_work/wavemill.json")
+    clear_spool(str(tmp_path / "_work"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_output_of_a_killed_job_is_no_input(tmp_path: Path) -> None:
+    mark(str(tmp_path / "in/prep"), str(tmp_path / "in/prep/_work"))
+    put(str(tmp_path / "in"), "prep/bucket-00/audio_000000.tar", "a.wav")
+    with pytest.raises(UsageError, match="output of another job"):
+        read_inputs([str(tmp_path / "in")])
+    read_inputs([str(tmp_path / "in")], leave_out=str(tmp_path / "in/prep"))
 
 
 @pytest.mark.parametrize("name", [".", "a.wav", "d", "*.wav", "d/**/*.wav"])

@@ -56,12 +56,27 @@ def _truncated(stated: int, size: int) -> RejectedError:
     )
 
 
-def _check_riff(_: BinaryIO, head: bytes, size: int) -> None:
+def _check_riff(file: BinaryIO, head: bytes, size: int) -> None:
     order = ">" if head[:4] == b"FORM" else "<"
     stated = int(struct.unpack(f"{order}I", head[4:8])[0]) + 8
     # One byte less is a writer's forgotten pad byte, not a loss.
     if stated < STREAMED and stated > size + 1:
         raise _truncated(stated, size)
+    end = _end_of_data(file, order, size)
+    if end > size + 1:
+        raise _truncated(end, size)
+
+
+def _end_of_data(file: BinaryIO, order: str, size: int) -> int:
+    """Walk the chunks to the samples; return where they end, 0 where that is not stated."""
+    position = 12
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = struct.unpack(f"{order}4sI", file.read(8))
+        if name in (b"data", b"SSND"):
+            return 0 if length >= STREAMED else position + 8 + length
+        position += 8 + length + length % 2
+    return 0
 
 
 def _check_riff_64(_: BinaryIO, head: bytes, size: int) -> None:

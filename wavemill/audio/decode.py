@@ -73,8 +73,11 @@ def _open_bytes(url: str, byte_offset: int, num_bytes: int | None) -> Iterator[B
             if num_bytes is None:
                 yield file
                 return
-            file.seek(byte_offset)
-            member = file.read(num_bytes)
+            try:
+                file.seek(byte_offset)
+                member = file.read(num_bytes)
+            except ValueError as error:  # fsspec's, of a server that gives no ranges
+                raise RejectedError(UNREADABLE, f"cannot read {url}: {error}") from error
             if len(member) < num_bytes:
                 raise RejectedError(TRUNCATED, f"{url} ends within the member")
             yield io.BytesIO(member)

@@ -56,8 +56,12 @@ class FlacEncoder:
 
     def finish(self) -> bytes:
         """Return the file."""
-        self._file.close()
+        self.close()
         return self._buffer.getvalue()
+
+    def close(self) -> None:
+        """Let go of a file that need not be finished: left to itself, it would write to the end."""
+        self._file.close()
 
 
 def encode_flac(audio: npt.NDArray[np.float32], sample_rate: int, bit_depth: int) -> bytes:

@@ -34,7 +34,11 @@ def open_sndfile(stack: contextlib.ExitStack, file: Any) -> AudioStream:
     """
     source = Source(file)
     try:
-        return SndfileStream(stack.enter_context(ForwardFile(source)), source)
+        opened = stack.enter_context(ForwardFile(source))
+        if opened.format == "OGG":
+            # Where the first page does not count from 0, libsndfile skips Opus' pre-skip only so.
+            opened.seek(0)
+        return SndfileStream(opened, source)
     finally:
         source.check()
 
@@ -50,6 +54,7 @@ class Source:
         """Read from a binary file."""
         self._file = file
         self._error: OSError | None = None
+        self._place = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a place; where there is none, as a damaged header may want it, stay."""
@@ -58,15 +63,17 @@ class Source:
         return self.tell()
 
     def tell(self) -> int:
-        """Return the place."""
-        return int(self._file.tell())
+        """Return the place; that where a read failed, whose file may not know its own."""
+        with contextlib.suppress(OSError, ValueError):
+            self._place = int(self._file.tell())
+        return self._place
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer; return how far."""
         try:
             return int(self._file.readinto(buffer))
-        except OSError as error:
-            self._error = error
+        except (OSError, ValueError) as error:  # ValueError: a server that gives no ranges
+            self._error = error if isinstance(error, OSError) else OSError(str(error))
             return 0
 
     def check(self) -> None:

@@ -53,6 +53,10 @@ class ClipEncoder:
         self._store(self._resampler.finish())
         return self._flac.finish()
 
+    def close(self) -> None:
+        """Let go of what is not to be finished."""
+        self._flac.close()
+
     def _store(self, block: Block) -> None:
         self.num_samples += len(block)
         if len(block):
@@ -109,6 +113,11 @@ class Cut:
             self.num_channels = self._encoder.num_channels
         self._encoder = None
 
+    def close(self) -> None:
+        """Let go of a span that the file broke off in."""
+        if self._encoder:
+            self._encoder.close()
+
     def _encode(self, block: Block) -> None:
         if not len(block) or self.error:
             return
@@ -133,21 +142,26 @@ def cut_file(
     begun: list[list[Cut]] = [[] for _ in chosen]
     under_way: list[Cut] = []
     position = 0
-    for block in stream.blocks():
-        end = position + len(block)
-        for number, cuts in enumerate(waiting):
-            while (cut := following[number]) is not None and cut.start < end:
-                begun[number].append(cut)
-                under_way.append(cut)
-                following[number] = next(cuts, None)
+    try:
+        for block in stream.blocks():
+            end = position + len(block)
+            for number, cuts in enumerate(waiting):
+                while (cut := following[number]) is not None and cut.start < end:
+                    begun[number].append(cut)
+                    under_way.append(cut)
+                    following[number] = next(cuts, None)
+            for cut in under_way:
+                cut.take(block, position)
+                if cut.end + cut.slack < end:
+                    cut.finish(end)
+            under_way = [cut for cut in under_way if cut.end + cut.slack >= end]
+            position = end
         for cut in under_way:
-            cut.take(block, position)
-            if cut.end + cut.slack < end:
-                cut.finish(end)
-        under_way = [cut for cut in under_way if cut.end + cut.slack >= end]
-        position = end
-    for cut in under_way:
-        cut.finish(position)
+            cut.finish(position)
+    except BaseException:
+        for cut in under_way:
+            cut.close()
+        raise
     return position, begun
 
 

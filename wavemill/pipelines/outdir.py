@@ -6,15 +6,15 @@ spool remembers or the `dataset.json` lists it. Whatever else lies there is left
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from wavemill import storage
-from wavemill.errors import UsageError
+from wavemill.errors import JobError, UsageError
 from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import BESIDE_BUCKETS, FORMAT, NAME
@@ -37,8 +37,7 @@ def check_out(out: str, inputs: Sequence[str]) -> None:
         UsageError: it is a file or somebody's folder, or an input lies in it.
 
     """
-    if storage.is_local(out) and Path(storage.local_path(out)).is_file():
-        raise UsageError(f"--out {out} is a file: name a folder for the dataset")
+    _check_name(out)
     if not _is_free_or_ours(out):
         raise UsageError(
             f"--out {out} holds files that no job of wavemill wrote: give a new or empty folder,"
@@ -52,16 +51,26 @@ def check_out(out: str, inputs: Sequence[str]) -> None:
             )
 
 
+def _check_name(out: str) -> None:
+    if not out.isprintable() or "\0" in out:
+        raise UsageError(f"--out {out!r}: give a name of printable characters, in UTF-8")
+    if storage.is_local(out):
+        place = storage.local_path(out)
+        if os.path.lexists(place) and not os.path.isdir(place):  # noqa: PTH112 - a Path may raise
+            what = "a file" if os.path.isfile(place) else "no folder"  # noqa: PTH113
+            raise UsageError(f"--out {out} is {what}: name a folder for the dataset")
+
+
+def _visible(folder: str) -> set[str]:
+    return {name for name in storage.list_names(folder) if not name.startswith(".")}
+
+
 def _is_free_or_ours(out: str) -> bool:
-    held = {
-        name
-        for name in storage.list_names(out)
-        if not (name.startswith(".") or name.endswith(".log"))
-    }
+    held = {name for name in _visible(out) if not name.endswith(".log")}
     if not held or storage.exists(storage.join(out, SPOOL, MARK)) or _read_dataset(out):
         return True
     # A job that was killed before its first word leaves this.
-    return held == {SPOOL} and set(storage.list_names(storage.join(out, SPOOL))) <= {LOCK}
+    return held == {SPOOL} and _visible(storage.join(out, SPOOL)) <= {LOCK}
 
 
 def mark(out: str, spool: str) -> None:
@@ -85,7 +94,7 @@ def make_room(out: str, spool: str, note: dict[str, Any]) -> None:
 
     """
     place = storage.join(spool, PLAN_NOTE)
-    old = json.loads(storage.read_bytes(place)) if storage.exists(place) else {}
+    old = _read_note(place) if storage.exists(place) else {}
     if old == note:
         return
     listed = {*_dataset_files(out), *_noted_files(spool, old)}
@@ -94,12 +103,31 @@ def make_room(out: str, spool: str, note: dict[str, Any]) -> None:
     storage.remove(storage.join(out, NAME))
     for path in sorted(listed):
         storage.remove(storage.join(out, path))
-    buckets = {path.split("/", 1)[0] for path in listed}
-    storage.remove_empty_folders(storage.join(out, name) for name in sorted(buckets))
+    # From the deepest on; one that holds something of others stays.
+    folders = {parent for path in listed for parent in (path.rsplit("/", 1)[0], path.split("/")[0])}
+    storage.remove_empty_folders(storage.join(out, name) for name in sorted(folders, reverse=True))
     for name in storage.list_names(spool):
         if _OF_A_PLAN.fullmatch(name):
             storage.remove(storage.join(spool, name))
     storage.write_text(place, [to_json(note)])
+
+
+def _read_note(place: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(storage.read_bytes(place)))
+    except (ValueError, TypeError) as error:
+        raise JobError(
+            f"{place} is damaged ({error}): remove {place.rsplit('/', 1)[0]} and give the same"
+            " command again, which then starts anew"
+        ) from error
+
+
+def clear_spool(spool: str) -> None:
+    """Remove a spool, whose lock is held, with the lock file last."""
+    for name in storage.list_names(spool):
+        if name != LOCK:
+            storage.remove(storage.join(spool, name))
+    storage.remove(spool)
 
 
 def plan_url(spool: str, name: str) -> str:

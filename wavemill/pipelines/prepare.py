@@ -66,8 +66,8 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
         found, rejects = _take_stock(job, intake)
         _check_rejected(job, intake, found)
         content = write_dataset(job, intake.units, intake.total, found, rejects)
-    if clean:
-        storage.remove(job.spool)
+        if clean:  # under the lock: the next job's spool would go
+            outdir.clear_spool(job.spool)
     totals = content["totals"]
     return {
         "recordings": totals["recordings"],

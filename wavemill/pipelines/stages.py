@@ -1,6 +1,6 @@
 """The Beam steps: thin shells, each of which makes one file of the spool unless it is there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -9,10 +9,18 @@ from apache_beam.metrics.metric import Metrics
 
 from wavemill import storage
 from wavemill.errors import JobError
+from wavemill.pipelines.ingest.finish import version_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
 from wavemill.pipelines.tokenize import tokenize_unit
-from wavemill.records import SEGMENT_SCHEMA, TOKEN_SCHEMA, Reject, recording_from_row, to_json
+from wavemill.records import (
+    SEGMENT_SCHEMA,
+    TOKEN_SCHEMA,
+    Recording,
+    Reject,
+    recording_from_row,
+    to_json,
+)
 from wavemill.sharding.writer import ShardSources, ShardTask, result_json, write_shard
 from wavemill.specs import Spec
 from wavemill.spool import UnitReader, unit_url, write_unit
@@ -47,7 +55,22 @@ class SegmentUnit(beam.DoFn):
                     row = segment_row(result)
                     file.add(row, row["num_audio_bytes"])
                     (REJECTS if isinstance(result, Reject) else SEGMENTS).inc()
+                _check_versions(recordings)
         yield unit
+
+
+def _check_versions(recordings: Sequence[Recording]) -> None:
+    """Refuse to keep what was cut of a local file that is no longer the one that ingest saw.
+
+    The unit is named by that version: another file's audio would be taken for it for good.
+
+    Raises:
+        JobError: a file was changed, replaced or removed.
+
+    """
+    for url, version in {(r.url, r.version) for r in recordings if storage.is_local(r.url)}:
+        if version_of(url) != version:
+            raise JobError(f"{url} was changed while the job read it; let it be, and run it again")
 
 
 class TokenizeUnit(beam.DoFn):

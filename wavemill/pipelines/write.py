@@ -137,9 +137,12 @@ def _is_done(job: Job, marker: str) -> bool:
     """Say whether a shard's marker and all its files are there; a marker alone is removed."""
     if not storage.exists(marker):
         return False
-    files = json.loads(storage.read_bytes(marker))["files"]
-    if all(_is_whole(job, file) for file in files):
-        return True
+    try:
+        files = json.loads(storage.read_bytes(marker))["files"]
+        if all(_is_whole(job, file) for file in files):
+            return True
+    except (ValueError, KeyError, TypeError):
+        job.reporter.say(f"{marker} is damaged: its shard is written again")
     storage.remove(marker)
     return False
 

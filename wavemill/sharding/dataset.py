@@ -41,6 +41,8 @@ class Dataset:
             # As it is written: the name of an input may hold bytes that are no text.
             content = json.loads(storage.read_bytes(place).decode("utf-8", "surrogateescape"))
         except FileNotFoundError as error:
+            if not storage.is_folder(url):
+                raise DatasetError(f"there is no folder {url}; correct the path") from error
             raise DatasetError(
                 f"{url} is not a dataset: it has no {NAME}. It is written last, so the job that"
                 " made this folder has not ended; run the same `wavemill prepare` again"

@@ -11,6 +11,9 @@ from typing import Any, BinaryIO, cast
 
 from wavemill.storage.urls import filesystem, is_local, join, local_path
 
+ABSENT = (404, 410)
+"""HTTP's words for a file that is not there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileInfo:
@@ -106,11 +109,23 @@ def _local_info(url: str) -> FileInfo:
 
 
 def info(url: str) -> FileInfo:
-    """Look a file or folder up; raise FileNotFoundError where there is none."""
+    """Look a file or folder up.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: the store cannot be asked.
+
+    """
     if is_local(url):
         return _local_info(url)
     system, path = filesystem(url)
-    entry = system.info(path)
+    try:
+        entry = system.info(path)
+    except FileNotFoundError as error:
+        # fsspec says so of an HTTP server that does not answer, too.
+        if error.__cause__ is not None and getattr(error.__cause__, "status", 0) not in ABSENT:
+            raise ConnectionError(str(error.__cause__)) from error
+        raise
     return FileInfo(
         url=url,
         size=int(entry.get("size") or 0),

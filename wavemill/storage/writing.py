@@ -123,13 +123,10 @@ def remove(url: str) -> None:
 
 
 def remove_empty_folders(folders: Iterable[str]) -> None:
-    """Remove local folders that hold nothing but empty folders."""
-    for folder in folders:
-        if not is_local(folder):
-            continue
-        for place, _, _ in os.walk(local_path(folder), topdown=False):
-            with contextlib.suppress(OSError):  # not empty: it stays
-                os.rmdir(place)  # noqa: PTH106
+    """Remove the local ones of some folders that hold nothing, in the order given."""
+    for folder in filter(is_local, folders):
+        with contextlib.suppress(OSError):  # not empty, or not there
+            Path(local_path(folder)).rmdir()
 
 
 def is_partial(name: str, of: Container[str] | None = None) -> bool:

@@ -13,6 +13,7 @@ from wavemill.pipelines.ingest.lines import parse_object, read_lines
 from wavemill.pipelines.ingest.row import ALIASES, Row
 from wavemill.pipelines.ingest.seen import Ledger, Source
 from wavemill.pipelines.ingest.tables import check_table
+from wavemill.pipelines.outdir import MARK, SPOOL
 from wavemill.records import Recording
 
 REFERRED = "files that a row spoke of"
@@ -57,9 +58,11 @@ def sniff(url: str) -> str | None:
                 fields = parse_object(line)
             except RejectedError:
                 continue
-            kind = lhotse_kind(fields)
-            if kind or any(isinstance(fields.get(name), str) for name in ALIASES["path"]):
-                return kind or "nemo"
+            # lhotse's objects name their files deeper inside; its field names may be custom here.
+            if any(isinstance(fields.get(name), str) for name in ALIASES["path"]):
+                return "nemo"
+            if kind := lhotse_kind(fields):
+                return kind
     except RejectedError as error:
         _log.debug("%s: %s", url, error)  # reading it will say so again, as a reject
     finally:
@@ -81,6 +84,8 @@ def sources_below(folder: str, root: str, leave_out: str | None = None) -> Itera
         for found in storage.list_files(folder, leave_out):
             if places.name_of(found.url) == "dataset.json":
                 refuse_prepared(found.url)
+            if found.url.endswith(f"/{SPOOL}/{MARK}"):
+                refuse_unfinished(found.url)
             kind = _kind_in_folder(found.url)
             if kind:
                 yield Source(kind, found.url, root, found.version)
@@ -106,6 +111,20 @@ def _kind_in_folder(url: str) -> str | None:
     if named and suffix in places.MANIFEST_SUFFIXES and suffix not in _TABLES:
         return sniff(url) or (None if suffix == "json" else "nemo")
     return None
+
+
+def refuse_unfinished(url: str) -> None:
+    """Refuse the folder whose spool's mark is at `url`: its shards would be taken for audio.
+
+    Raises:
+        UsageError: always.
+
+    """
+    folder = places.folder_of(places.folder_of(url))
+    raise UsageError(
+        f"{folder} is the output of another job; move it out of the input, or give the corpus's own"
+        " folders"
+    )
 
 
 def refuse_prepared(url: str) -> None:

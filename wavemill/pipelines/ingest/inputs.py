@@ -102,8 +102,11 @@ def _expand(url: str, written: str, leave_out: str | None) -> Iterator[Source]:
 
 
 def _check_exists(url: str, written: str) -> None:
-    if not storage.exists(url):
-        raise UsageError(f"{written!r} does not exist; correct the path or put the data there")
+    try:
+        storage.info(url)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        words = f"{written!r} does not exist; correct the path or put the data there"
+        raise UsageError(words) from error
 
 
 def _is_folder(url: str) -> bool:

@@ -3,7 +3,7 @@
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from wavemill.errors import RejectedError
@@ -208,21 +208,39 @@ def described(
     text, language = fields.text("text"), fields.text("language")
     speaker = fields.text("speaker")
     custom = fields.rest() | dict(more or {})
+    window = Span(
+        start_seconds=offset or 0.0,
+        duration_seconds=duration,
+        text=text,
+        language=language,
+        speaker=speaker,
+        custom=custom,
+    )
+    spans = _segments(custom.get("segments"))
+    if offset is not None:
+        spans = tuple(clipped(span, window) for span in spans)
     return Recording(
         id=identity,
         url=url,
-        window=Span(
-            start_seconds=offset or 0.0,
-            duration_seconds=duration,
-            text=text,
-            language=language,
-            speaker=speaker,
-            custom=custom,
-        ),
+        window=window,
         explicit_window=offset is not None,
-        spans=_segments(custom.get("segments")),
+        spans=spans,
         **place,
     )
+
+
+def clipped(span: Span, window: Span) -> Span:
+    """Clip a span to its row's window, both on the file's clock; outside it, it is a problem."""
+    if span.problem is not None:
+        return span
+    low, high = window.start_seconds, window.end_seconds
+    start, end = max(low, span.start_seconds), min(high, span.end_seconds)
+    if end <= start:
+        words = f"from {span.start_seconds:g} s to {span.end_seconds:g} s"
+        problem = f"a segment {words} lies outside its row's {low:g} s to {high:g} s"
+        return replace(span, problem=problem)
+    duration = None if math.isinf(end) else end - start
+    return replace(span, start_seconds=start, duration_seconds=duration)
 
 
 def read_spans(items: Sequence[Any], read: Callable[[Any], Span], name: str) -> tuple[Span, ...]:

@@ -77,7 +77,8 @@ def whole_of(recording: Recording, start_seconds: float) -> Span:
     """
     window, spans = recording.window, recording.spans
     said = len(spans) == 1 and spans[0].covers(window)
-    if not spans or said or SEGMENTS in window.custom:
+    as_written = SEGMENTS in window.custom and start_seconds == 0
+    if not spans or as_written or (said and SEGMENTS not in window.custom):
         return window
     listed = [_listed(span, window, start_seconds) for span in spans]
     return replace(window, custom={**window.custom, SEGMENTS: listed})
