@@ -183,7 +183,8 @@ def row_of_fields(row: Mapping[str, Any], manifest: Manifest, number: int, folde
         identity = fields.text("id") or ""
         recording = described(fields, url, identity)
     except RejectedError as error:
-        key = safe_key(identity) if identity else path and path_id(path)
+        # Another row of this file may come through, under the id that its path makes.
+        key = safe_key(identity) if identity else path and path_id(f"{path}#{number}")
         return Row(manifest.reject(number, error.reason, error.detail, key), url=url)
     return Row(recording, "" if identity else path, url, manifest.where(number))
 
