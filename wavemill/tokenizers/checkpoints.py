@@ -8,7 +8,8 @@ import importlib
 import importlib.util
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,21 @@ def require(module: str, extra: str, what: str) -> Any:
 def is_installed(module: str) -> bool:
     """Say whether a package could be imported, without importing it."""
     return importlib.util.find_spec(module) is not None
+
+
+@contextmanager
+def quiet_transformers(transformers: Any) -> Iterator[None]:
+    """Keep the package's progress bar and table of keys to itself: our own checks say it."""
+    logging = transformers.utils.logging
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def find_model(model: str, what: str) -> str:

@@ -1,8 +1,7 @@
 """Codecs of transformers, loaded from the hub's folders or from the authors' own files."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,13 @@ from torch.nn.utils import parametrize
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint, require
+from wavemill.tokenizers.checkpoints import (
+    digest_tensors,
+    find_model,
+    quiet_transformers,
+    read_checkpoint,
+    require,
+)
 from wavemill.tokenizers.codec_layouts import Layout
 
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -52,7 +57,7 @@ def load_codec(codec: CodecClass, model: str) -> Any:
         settings, state = _read_folder(codec, place)
     else:
         settings, state = _read_file(codec, place)
-    with _quietly(transformers.utils.logging):
+    with quiet_transformers(transformers):
         loaded, report = _build(transformers, codec, place, settings, state)
     _check_report(codec, place, report)
     return _folded(loaded.eval().requires_grad_(requires_grad=False))
@@ -108,20 +113,6 @@ def _read_file(codec: CodecClass, place: str) -> Layout:
 
 def _tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: part for name, part in checkpoint.items() if isinstance(part, Tensor)}
-
-
-@contextmanager
-def _quietly(logging: Any) -> Iterator[None]:
-    """Keep transformers' progress bar and table of keys to itself: `_check_report` says it."""
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
 
 
 def _build(

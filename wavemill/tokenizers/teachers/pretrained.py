@@ -10,7 +10,7 @@ from torch import nn
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import digest_tensors, find_model, require
+from wavemill.tokenizers.checkpoints import digest_tensors, find_model, quiet_transformers, require
 from wavemill.tokenizers.teachers.base import TeacherConfig
 
 # What a config.json says of the file and of the package that wrote it, but not of the features.
@@ -35,7 +35,7 @@ class Pretrained:
         what = f"teacher {config.name}"
         self.package = require("transformers", "codecs", what)
         self.folder = find_model(config.required_model("a folder or the name on the hub"), what)
-        with _one_line(what, self.folder), self._quiet():
+        with _one_line(what, self.folder), quiet_transformers(self.package):
             self.config = self.package.AutoConfig.from_pretrained(
                 self.folder, trust_remote_code=False
             )
@@ -66,7 +66,7 @@ class Pretrained:
 
     def feature_extractor(self) -> Any:
         """Load what prepares the audio, from the preprocessor_config.json beside the weights."""
-        with _one_line("feature extractor", self.folder), self._quiet():
+        with _one_line("feature extractor", self.folder), quiet_transformers(self.package):
             return self.package.AutoFeatureExtractor.from_pretrained(
                 self.folder, trust_remote_code=False
             )
@@ -75,20 +75,6 @@ class Pretrained:
         """Return what config.json sets otherwise than the package does."""
         values: dict[str, Any] = json.loads(self.config.to_json_string(use_diff=True))
         return {name: value for name, value in values.items() if name not in _VOLATILE}
-
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """Keep the package's reports of a load to itself: what matters is an error of ours."""
-        logging = self.package.utils.logging
-        before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity(logging.CRITICAL)
-        logging.disable_progress_bar()
-        try:
-            yield
-        finally:
-            logging.set_verbosity(before)
-            if bars:
-                logging.enable_progress_bar()
 
 
 @contextmanager
