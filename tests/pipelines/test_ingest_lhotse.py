@@ -57,6 +57,25 @@ def test_recordings_are_joined_with_their_supervisions(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+def test_a_recording_that_lacks_a_rejected_supervision_has_no_text_with_a_gap(
+    tmp_path: Path,
+) -> None:
+    touch(tmp_path, "a.wav", "b.wav")
+    recs = write_lines(tmp_path / "r_recordings.jsonl", [recording("a"), recording("b")])
+    sups = write_lines(
+        tmp_path / "r_supervisions.jsonl",
+        [
+            supervision("s0", "a", -0.5, 2, text="never begins"),
+            supervision("s1", "a", 2, 2, text="one"),
+            supervision("s2", "b", 2, 2, text="two"),
+        ],
+    )
+    (a, b), (reject,) = read(recs, sups)
+    assert (a.window.text, b.window.text) == (None, "two")
+    assert [span.text for span in a.spans] == ["one"]
+    assert reject.reason == INVALID_ROW
+
+
 def test_a_supervision_of_no_recording_is_rejected(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav")
     write_lines(tmp_path / "recordings.jsonl", [recording("a")])

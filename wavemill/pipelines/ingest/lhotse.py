@@ -5,6 +5,7 @@ whose file a cut spoke of is passed over: its cuts stand for it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from wavemill.records import INVALID_ROW, UNSUPPORTED, Recording, Reject, Span, 
 _CUTS = ("MonoCut", "MultiCut", "DataCut", "MixedCut", "PaddingCut")
 _CUT_FILES = "files of cuts"
 _RECORDINGS = "lhotse recordings"
+_LACKING = "recordings that lack a supervision, which was rejected"
 _HARMLESS_TRANSFORMS = ("Resample",)
 _ABOUT_RECORDING = (
     "id", "sources", "sampling_rate", "num_samples", "duration", "channel_ids", "transforms",
@@ -64,6 +66,7 @@ def read_supervisions(source: Source, ledger: Ledger) -> Iterator[Row]:
                 raise invalid(f"start is {span.start_seconds:g}, expected at least 0 (seconds)")
             ledger.add_supervision(recording_id, manifest.where(number), span)
         except RejectedError as error:
+            ledger.mark(_LACKING, str(fields.get("recording_id")))
             yield Row(_reject(manifest, number, error, fields))
 
 
@@ -94,6 +97,8 @@ def read_recordings(source: Source, ledger: Ledger) -> Iterator[Row]:
             if ledger.is_marked(_CUT_FILES, places.canonical(url)):
                 continue
             recording = _whole(fields, identity, url, ledger.supervisions(identity))
+            if ledger.is_marked(_LACKING, identity):  # the texts of the others have a gap
+                recording = replace(recording, window=replace(recording.window, text=None))
             yield Row(recording, url=url, where=manifest.where(number))
         except RejectedError as error:
             yield Row(_reject(manifest, number, error, fields), url=url)
