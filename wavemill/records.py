@@ -28,6 +28,13 @@ OFFSET_PAST_END = "offset-past-end"
 SHORTER_THAN_STATED = "shorter-than-stated"
 DUPLICATE_ID = "duplicate-id"
 DUPLICATE_AUDIO = "duplicate-audio"
+TOO_SHORT = "too-short"
+TOO_LONG = "too-long"
+CLIPPED = "clipped"
+SILENT = "silent"
+NOISY = "noisy"
+SLOW_TEXT = "too-few-characters"
+FAST_TEXT = "too-many-characters"
 INVALID_JSON = "invalid-json"
 INVALID_ROW = "invalid-row"
 NO_SPEECH = "no-speech"
@@ -134,6 +141,18 @@ class Reject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measures:
+    """What was measured of a segment's audio; the columns of its row have these names."""
+
+    clipping: float
+    """Share of samples that are clipped."""
+    silence: float
+    """Share of frames that are silent."""
+    snr_db: float
+    """Estimated signal-to-noise ratio, -20 to 100 dB."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Segment:
     """What is cut from a recording: a sample of the dataset.
 
@@ -151,6 +170,7 @@ class Segment:
     speaker: str | None
     custom: Mapping[str, Any]
     audio: bytes
+    measures: Measures
 
     @property
     def duration_seconds(self) -> float:
@@ -189,6 +209,10 @@ SEGMENT_SCHEMA = pa.schema(
         pa.field("num_channels", pa.int16(), nullable=False),
         pa.field("num_audio_bytes", pa.int32(), nullable=False),
         pa.field("audio_digest", pa.uint64()),
+        pa.field("clipping", pa.float32()),
+        pa.field("silence", pa.float32()),
+        pa.field("snr_db", pa.float32()),
+        pa.field("num_characters", pa.int32()),
         pa.field("text", pa.string()),
         pa.field("language", pa.string()),
         pa.field("speaker", pa.string()),
@@ -197,7 +221,10 @@ SEGMENT_SCHEMA = pa.schema(
         *_REJECT_FIELDS,
     ]
 )
-"""A row whose `reject_reason` is set is a reject: it has no audio and becomes no sample."""
+"""A row whose `reject_reason` is set is a reject: it has no audio and becomes no sample.
+
+`clipping`, `silence` and `snr_db` are `Measures`; `num_characters` are those of the text, if any.
+"""
 
 TOKEN_SCHEMA = pa.schema(
     [

@@ -144,8 +144,8 @@ class UnitReader:
         return [value for batch in self._batches for value in batch.column(name).to_pylist()]
 
     def numbers(self, name: str) -> npt.NDArray[Any]:
-        """Return a whole column of numbers without nulls."""
-        arrays = [batch.column(name).to_numpy() for batch in self._batches]
+        """Return a whole column of numbers; a null is NaN."""
+        arrays = [batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches]
         return np.concatenate(arrays) if arrays else np.zeros(0)
 
     def row(self, index: int, names: Iterable[str]) -> dict[str, Any]:

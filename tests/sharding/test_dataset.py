@@ -48,6 +48,7 @@ def test_another_json_is_refused(text: str, tmp_path: Path) -> None:
         (lambda content: content["tokenizers"]["mvq"].update(frame_rate=0), "above 0, or null"),
         (lambda content: content["tokenizers"]["mvq"].update(codebook_size=2**40), "1 to 65536"),
         (lambda content: content["padding"].update(input=1.5), "a share"),
+        (lambda content: content["quality"]["snr_db"].pop("p50"), "quality.snr_db.p50 is missing"),
         (lambda content: content["rejected"].update({"a b": 1}), "not a reason"),
     ],
 )
@@ -70,6 +71,13 @@ def test_more_than_we_know_of_is_left_alone(prepared: Path, tmp_path: Path) -> N
     content = {**read_content(prepared), "notes": ["mine"]}
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     assert Dataset.open(str(tmp_path)).content["notes"] == ["mine"]
+
+
+def test_a_dataset_need_not_say_what_was_measured(prepared: Path, tmp_path: Path) -> None:
+    content = read_content(prepared)
+    del content["quality"]
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    assert Dataset.open(str(tmp_path)).inspect()["quality"] == {}
 
 
 def test_an_input_may_have_a_name_that_is_no_text(prepared: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ What lint cannot notice once digests were restated, and why:
 - ids that stay in range, but for what their counts show: nothing else in a dataset states them;
 - FLAC's metadata but for rate, channels, depth, length and MD5: the name of the encoder, and hints;
 - where a sample was cut from (`custom.origin`): only the cut states it;
-- in `dataset.json`: inputs, versions, how many recordings came in and are alike, padding, and a
-  tokenizer's kind, weights, sample rate and unused ids: the data do not show them.
+- in `dataset.json`: inputs, versions, how many recordings came in and are alike, padding, what was
+  measured of the audio, and a tokenizer's kind, weights, sample rate and unused ids: the data do
+  not show them.
 """
 
 import copy
@@ -28,6 +29,7 @@ from wavemill.sharding.untar import read_members
 
 UNSEEN = {
     ("inputs",), ("wavemill",), ("totals", "recordings"), ("totals", "duplicates"), ("padding",),
+    ("quality",),
 }  # fmt: skip
 UNSEEN_FACTS = {"kind", "weights_digest", "sample_rate", "codebook_size"}
 VALUES: list[Any] = [

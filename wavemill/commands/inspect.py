@@ -42,9 +42,29 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     padding = facts["padding"]
     lines += ["", (f"padding in batches of {padding['batch_seconds']:g} s: {padding['input']:.1%}"
               f" of the audio, {padding['tokens']:.1%} of the tokens")]  # fmt: skip
+    lines += _quality(facts["quality"])
     lines.append(f"samples whose audio is that of another: {facts['duplicates']:,}")
     rejected = ", ".join(f"{reason} {count:,}" for reason, count in facts["rejected"].items())
     return [*lines, f"rejected: {rejected or 'none'}"]
+
+
+def _quality(measures: dict[str, Any]) -> list[str]:
+    """Lay out percentiles of what was measured, and what filters would leave out."""
+    if not measures:
+        return []
+    points = ("p1", "p5", "p50", "p95", "p99")
+    rows = [
+        (
+            name.replace("_", " "),
+            *(f"{about[point]:.4g}" for point in points),
+            ", ".join(
+                f"--{filter_.replace('_', '-')} {would['bound']:g}: {would['samples']:,}"
+                for filter_, would in about["would_drop"].items()
+            ),
+        )
+        for name, about in measures.items()
+    ]
+    return ["", *table(("measure", *points, "samples a filter would leave out"), rows), ""]
 
 
 def _stream(name: str, facts: dict[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from wavemill.commands.config import BEAM, load_config
+from wavemill.commands.filters import filter_options, given_filters
 from wavemill.commands.output import as_json, emit
 from wavemill.errors import UsageError
 
@@ -43,6 +44,7 @@ from wavemill.errors import UsageError
 @click.option("--shard-mb", type=float, default=256, show_default=True, help="Size of a shard.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the order.")
 @click.option("--dedup/--no-dedup", help="Keep one of each group with equal audio.")
+@filter_options
 @click.option(
     "--max-rejected",
     type=float,
@@ -138,6 +140,7 @@ def _settings(options: dict[str, Any]) -> Any:
         tokenizers=tuple(Spec.parse(text) for text in options["tokenizer"]),
         num_buckets=options["buckets"],
         num_sub_buckets=options["sub_buckets"],
+        filters=given_filters(options),
         **{
             name: options[name]
             for name in ("audio", "sample_rate", "mono", "shard_mb", "seed", "dedup",
@@ -160,6 +163,8 @@ def _lines(summary: dict[str, Any]) -> list[str]:
             f"{summary['rejected']:,} recordings did not come through whole:"
             f" {summary['out']}/rejected.jsonl says why"
         )
+    if summary["left_out"]:
+        lines.append(f"{summary['left_out']:,} samples were left out, as was asked for")
     return [*lines, f"next: wavemill inspect {summary['out']}"]
 
 

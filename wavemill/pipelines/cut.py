@@ -13,7 +13,8 @@ from wavemill.audio import (
 )
 from wavemill.audio.stream import Block
 from wavemill.errors import RejectedError
-from wavemill.records import INVALID_ROW, Recording, Span
+from wavemill.pipelines.measures import Meter
+from wavemill.records import INVALID_ROW, Measures, Recording, Span
 
 TOLERANCE_SECONDS = 0.1
 """Manifests round: a window may end this far past the end, a file be this much shorter."""
@@ -43,15 +44,16 @@ class ClipEncoder:
         self.num_channels = 1 if form.mono else num_channels
         self._resampler = StreamResampler(info.sample_rate, rate, self.num_channels)
         self._flac = FlacEncoder(rate, self.num_channels, info.bit_depth)
+        self._meter = Meter(rate)
 
     def push(self, block: Block) -> None:
         """Take a block [N, C]."""
         self._store(self._resampler.push(to_mono(block)[:, None] if self._mono else block))
 
-    def finish(self) -> bytes:
-        """Return the FLAC file."""
+    def finish(self) -> tuple[bytes, Measures]:
+        """Return the FLAC file, and what was measured of it."""
         self._store(self._resampler.finish())
-        return self._flac.finish()
+        return self._flac.finish(), self._meter.finish()
 
     def close(self) -> None:
         """Let go of what is not to be finished."""
@@ -61,6 +63,7 @@ class ClipEncoder:
         self.num_samples += len(block)
         if len(block):
             self._flac.push(block)
+            self._meter.push(block)
 
 
 @dataclass(kw_only=True)
@@ -82,6 +85,7 @@ class Cut:
     audio: bytes = b""
     num_samples: int = 0
     num_channels: int = 0
+    measures: Measures | None = None
     is_empty: bool = True
     """True as long as no sample fell into it."""
     error: RejectedError | None = None
@@ -108,7 +112,7 @@ class Cut:
             words = "the row's window holds no sample: it is too short"
             self.error = RejectedError(INVALID_ROW, words)
         elif self._encoder:
-            self.audio = self._encoder.finish()
+            self.audio, self.measures = self._encoder.finish()
             self.num_samples = self._encoder.num_samples
             self.num_channels = self._encoder.num_channels
         self._encoder = None

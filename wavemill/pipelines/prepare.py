@@ -16,19 +16,26 @@ from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines import outdir
+from wavemill.pipelines.duplicates import STAGE as DUPLICATE
+from wavemill.pipelines.duplicates import drop_copies
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
+from wavemill.pipelines.quality import STAGE as FILTERED
+from wavemill.pipelines.quality import drop_filtered
 from wavemill.pipelines.stages import (
     RECORDINGS,
     SegmentUnit,
     TokenizeUnit,
 )
-from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig, drop_copies, survey
+from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig, survey
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import RECORDING_SCHEMA, Recording, Reject, recording_row, to_json
 from wavemill.sharding.dataset import REJECTED
 from wavemill.spool import group_units, unit_url, write_unit
+
+LEFT_OUT = (FILTERED, DUPLICATE)
+"""Stages of rejects that were asked for: they are no failure."""
 
 
 @dataclass(kw_only=True)
@@ -63,8 +70,8 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
         outdir.mark(out, job.spool)
         intake = ingest(job, rows)
         reused = _run_units(job, intake.units)
-        found, rejects = _take_stock(job, intake)
-        _check_rejected(job, intake, found)
+        found = _take_stock(job, intake)
+        rejects = [*intake.rejects, *found.rejects]
         content = write_dataset(job, intake.units, intake.total, found, rejects)
         if clean:  # under the lock: the next job's spool would go
             outdir.clear_spool(job.spool)
@@ -73,6 +80,7 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
         "recordings": totals["recordings"],
         "segments": totals["samples"],
         "rejected": totals["rejected_recordings"],
+        "left_out": sum(reject["stage"] in LEFT_OUT for reject in rejects),
         "hours": totals["hours"],
         "shards": totals["shards"],
         "reused_units": reused,
@@ -173,7 +181,8 @@ def _unit_pipeline(
             )
 
 
-def _take_stock(job: Job, intake: Intake) -> tuple[Survey, list[RejectRow]]:
+def _take_stock(job: Job, intake: Intake) -> Survey:
+    """Read what the stages left, and leave out what the job is asked to."""
     config = SurveyConfig(
         spool=job.spool,
         segments=job.settings.segments_stage,
@@ -183,9 +192,15 @@ def _take_stock(job: Job, intake: Intake) -> tuple[Survey, list[RejectRow]]:
         with_audio=job.settings.audio != "none",
     )
     found = survey(intake.units, config)
+    _check_rejected(job, intake, found)
+    # Filters come first: of copies, one that passes is kept.
+    found = drop_filtered(found, intake.units, config, job.settings.filters)
     if job.settings.dedup:
         found = drop_copies(found, intake.units, config)
-    return found, [*intake.rejects, *found.rejects]
+    report = _report(job, intake, found)
+    if not len(found.lengths):
+        raise JobError(f"nothing came through; see {report}")
+    return found
 
 
 def _check_rejected(job: Job, intake: Intake, found: Survey) -> None:
@@ -193,15 +208,18 @@ def _check_rejected(job: Job, intake: Intake, found: Survey) -> None:
     lost = (found.lost_recordings + len(intake.rejects)) / intake.total
     segments = len(found.lengths) + found.rejected_segments
     share = max(lost, found.rejected_segments / max(segments, 1))
-    rejects = [*intake.rejects, *found.rejects]
-    report = storage.join(job.spool, REJECTED)
-    storage.write_text(report, map(to_json, rejects))
+    report = _report(job, intake, found)
     if share > job.settings.max_rejected:
-        reasons = sorted({reject["reason"] for reject in rejects})
+        reasons = sorted({reject["reason"] for reject in [*intake.rejects, *found.rejects]})
         raise TooManyRejectedError(
             f"{share:.1%} was rejected, more than --max-rejected {job.settings.max_rejected:g}"
             f" ({', '.join(reasons)}); see {report}. Mend the input, or allow more; what was"
             " done is kept"
         )
-    if not len(found.lengths):
-        raise JobError(f"nothing came through; see {report}")
+
+
+def _report(job: Job, intake: Intake, found: Survey) -> str:
+    """Write into the spool what did not come through; return where."""
+    report = storage.join(job.spool, REJECTED)
+    storage.write_text(report, map(to_json, [*intake.rejects, *found.rejects]))
+    return report

@@ -12,8 +12,10 @@ import wavemill
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines.card import card
+from wavemill.pipelines.duplicates import later_copies
+from wavemill.pipelines.quality import quality
 from wavemill.pipelines.settings import PrepareSettings
-from wavemill.pipelines.survey import RejectRow, Survey, count_recordings, later_copies
+from wavemill.pipelines.survey import RejectRow, Survey, count_recordings
 from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
@@ -79,6 +81,7 @@ def _content(job: Finished) -> dict[str, Any]:
             "duplicates": len(later_copies(job.survey.audio_keys)),
         },
         "padding": _padding(job),
+        "quality": quality(job.survey),
         "rejected": dict(sorted(Counter(r["reason"] for r in job.rejects).items())),
         "shards": shards,
     }

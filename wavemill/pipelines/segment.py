@@ -92,6 +92,7 @@ class _Judge:
 
     def _segment(self, cut: Cut, sample_rate: int, *, alone: bool) -> Segment:
         span = cut.span
+        assert cut.measures is not None
         if alone and not self.segmenter.stated:  # in one piece: its text still holds
             span = whole_of(self.recording, cut.start_seconds)
         return Segment(
@@ -106,6 +107,7 @@ class _Judge:
             speaker=span.speaker,
             custom=span.custom,
             audio=cut.audio,
+            measures=cut.measures,
         )
 
     def _id(self, span: Span, index: int) -> str:
@@ -194,6 +196,8 @@ def segment_row(result: Segment | Reject) -> dict[str, Any]:
     }  # fmt: skip
     return {
         **row,
+        **vars(result.measures),
+        "num_characters": len((result.text or "").strip()) or None,
         "custom": to_json(dict(result.custom)),
         "num_audio_bytes": len(result.audio),
         # The same samples give the same FLAC, so this finds exact duplicates.

@@ -5,13 +5,14 @@ from typing import Any
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
+from wavemill.pipelines.filters import Bounds, check_bounds
 from wavemill.pipelines.segment import AudioForm
 from wavemill.sharding.buckets import MAX_BUCKETS
 from wavemill.specs import MAX_SEED, Spec, check_range
 from wavemill.tokenizers.base import TokenizerFacts
 
 AUDIO_FORMATS = ("flac", "opus", "none")
-SEGMENT_VERSION = 1
+SEGMENT_VERSION = 2
 """Goes up when the same recordings and settings would give other segments."""
 LAYOUT_VERSION = 1
 """Goes up when the same segments and tokens would give other shards."""
@@ -35,6 +36,7 @@ class PrepareSettings:
     dedup: bool = False
     max_rejected: float = 0.05
     unit_mb: float = 16.0
+    filters: Bounds = ()
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -53,6 +55,7 @@ class PrepareSettings:
         check_range("--unit-mb", self.unit_mb, 0.001, 1_000_000)
         check_range("--max-rejected", self.max_rejected, 0, 1)
         check_range("--seed", self.seed, 0, MAX_SEED)
+        check_bounds(self.filters)
 
     @property
     def form(self) -> AudioForm:
@@ -87,4 +90,5 @@ class PrepareSettings:
             "shard_mb": self.shard_mb,
             "seed": self.seed,
             "dedup": self.dedup,
+            "filters": dict(self.filters),
         }

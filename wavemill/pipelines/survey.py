@@ -1,7 +1,7 @@
 """Read back from the spool what the plan needs: a few numbers a sample, and what was rejected."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,16 @@ import numpy.typing as npt
 
 from wavemill.digest import digest
 from wavemill.pipelines.ingest import STAGE as INGEST
-from wavemill.records import DUPLICATE_AUDIO
 from wavemill.sharding.plan import Lengths
 from wavemill.spool import UnitReader, unit_url
 
 SAMPLE_BYTES = 2048
 """About what headers, JSON and padding add to a sample's data in the tars."""
+
+MEASURES = ("clipping", "silence", "snr_db", "num_characters")
+"""Columns of the segments that are numbers about their quality."""
+
+Measured = npt.NDArray[np.float32]
 
 RejectRow = dict[str, str]
 """A row of `rejected.jsonl`: id, recording, stage, reason, detail, source."""
@@ -39,6 +43,8 @@ class Survey:
     lengths: Lengths
     audio_keys: npt.NDArray[np.uint64]
     """A digest of each sample's audio, [N]: equal for equal samples."""
+    measures: dict[str, Measured]
+    """A number of each sample by what it is, [N]; NaN where there is none."""
     rejects: list[RejectRow]
     rejected_segments: int
     lost_recordings: int
@@ -49,7 +55,7 @@ def survey(
     units: Sequence[str], config: SurveyConfig, tick: Callable[[], None] = lambda: None
 ) -> Survey:
     """Read the units in order; `tick` is called after each."""
-    parts: list[tuple[Lengths, npt.NDArray[np.uint64]]] = []
+    parts: list[_Part] = []
     rejects: list[RejectRow] = []
     lost = 0
     for number, unit in enumerate(units):
@@ -57,16 +63,23 @@ def survey(
         refused = view.rejects()
         rejects += refused.values()
         lost += view.lost(refused)
-        parts.append(view.lengths(number, refused))
+        rows = view.rows(refused)
+        parts.append((view.lengths(number, rows), view.audio_keys(rows), view.measures(rows)))
         tick()
-    every = [lengths for lengths, _ in parts]
     return Survey(
-        lengths=_concatenate(every),
-        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in parts)]),
+        lengths=_concatenate([lengths for lengths, _, _ in parts]),
+        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys, _ in parts)]),
+        measures={
+            name: np.concatenate([np.zeros(0, np.float32), *(part[2][name] for part in parts)])
+            for name in MEASURES
+        },
         rejects=rejects,
         rejected_segments=len(rejects),
         lost_recordings=lost,
     )
+
+
+_Part = tuple[Lengths, npt.NDArray[np.uint64], dict[str, Measured]]
 
 
 def _concatenate(parts: Sequence[Lengths]) -> Lengths:
@@ -125,17 +138,18 @@ class _Unit:
         kept = {name for row, name in enumerate(self._recordings) if row not in refused}
         return len({reject["recording"] for reject in refused.values()} - kept)
 
-    def lengths(
-        self, number: int, refused: dict[int, RejectRow]
-    ) -> tuple[Lengths, npt.NDArray[np.uint64]]:
+    def rows(self, refused: dict[int, RejectRow]) -> npt.NDArray[np.int32]:
         """Return the numbers of the rows that came through."""
-        rows = np.array([row for row in range(len(self._ids)) if row not in refused], np.int32)
+        return np.array([row for row in range(len(self._ids)) if row not in refused], np.int32)
+
+    def lengths(self, number: int, rows: npt.NDArray[np.int32]) -> Lengths:
+        """Return what the plan needs of some rows."""
         tokens = np.zeros(len(self._ids), np.int64)
         for _, reader in self._streams:
             tokens = np.maximum(tokens, reader.numbers("num_tokens"))
         audio = self._segments.numbers("num_audio_bytes").astype(np.int64)
         rates = np.maximum(self._segments.numbers("sample_rate"), 1)
-        lengths = Lengths(
+        return Lengths(
             unit=np.full(len(rows), number, np.int32),
             row=rows,
             seconds=(self._segments.numbers("num_samples") / rates)[rows],
@@ -143,8 +157,15 @@ class _Unit:
             num_bytes=(audio * self._config.with_audio + tokens + SAMPLE_BYTES)[rows],
             key=np.array([int(digest(self._ids[row]), 16) for row in rows], np.uint64),
         )
+
+    def audio_keys(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
+        """Return the digests of some rows' audio."""
         keys = self._segments.column("audio_digest")
-        return lengths, np.array([keys[row] for row in rows], np.uint64)
+        return np.array([keys[row] for row in rows], np.uint64)
+
+    def measures(self, rows: npt.NDArray[np.int32]) -> dict[str, Measured]:
+        """Return what was measured of some rows."""
+        return {name: self._segments.numbers(name).astype(np.float32)[rows] for name in MEASURES}
 
 
 def count_recordings(rejects: Sequence[RejectRow]) -> int:
@@ -154,46 +175,3 @@ def count_recordings(rejects: Sequence[RejectRow]) -> int:
     """
     rows = sum(reject["stage"] == INGEST for reject in rejects)
     return rows + len({r["recording"] for r in rejects if r["stage"] != INGEST})
-
-
-def later_copies(audio_keys: npt.NDArray[np.uint64]) -> dict[int, int]:
-    """Map each sample whose audio came before to the first that has it (positions in [N])."""
-    order = np.argsort(audio_keys, kind="stable")
-    new = np.ones(len(order), bool)
-    new[1:] = audio_keys[order][1:] != audio_keys[order][:-1]
-    firsts = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
-    copies = np.flatnonzero(~new)
-    return dict(zip(order[copies].tolist(), firsts[copies].tolist(), strict=True))
-
-
-def drop_copies(found: Survey, units: Sequence[str], config: SurveyConfig) -> Survey:
-    """Leave one sample of each group with equal audio; the others become rejects."""
-    copies = later_copies(found.audio_keys)
-    lengths = found.lengths
-
-    def names(position: int) -> dict[str, str]:
-        unit = units[int(lengths.unit[position])]
-        reader = UnitReader(unit_url(config.spool, config.segments, unit))
-        return reader.row(int(lengths.row[position]), ["id", "recording_id"])
-
-    rejects = []
-    for copy, first in sorted(copies.items()):
-        about = names(copy)
-        rejects.append(
-            {
-                "id": about["id"],
-                "recording": about["recording_id"],
-                "stage": "dedup",
-                "reason": DUPLICATE_AUDIO,
-                "detail": f"the same audio as {names(first)['id']}, which is kept",
-                "source": "",
-            }
-        )
-    kept = np.setdiff1d(np.arange(len(lengths)), np.array(list(copies), np.int64))
-    arrays: dict[str, Any] = {name: getattr(lengths, name)[kept] for name in _TYPES}
-    return replace(
-        found,
-        lengths=Lengths(**arrays),
-        audio_keys=found.audio_keys[kept],
-        rejects=[*found.rejects, *rejects],
-    )

@@ -74,6 +74,7 @@ class Dataset:
                 for name, facts in self.content["tokenizers"].items()
             },
             "padding": self.content["padding"],
+            "quality": self.content.get("quality", {}),
             "rejected": self.content["rejected"],
             "duplicates": self.content["totals"]["duplicates"],
         }

@@ -26,12 +26,20 @@ class Each:
     shape: "Shape"
 
 
-Shape = Rule | Each | dict[str, Any] | list[Any]
+@dataclass(frozen=True)
+class Maybe:
+    """What an object may hold, of one shape."""
+
+    shape: "Shape"
+
+
+Shape = Rule | Each | Maybe | dict[str, Any] | list[Any]
 """A dict names what an object must hold; a list holds the one shape of all its items."""
 
 
 def fault(value: Any, shape: Shape, place: str = "") -> str | None:
     """Say where a value first departs from a shape; None where it does not."""
+    shape = shape.shape if isinstance(shape, Maybe) else shape
     if isinstance(shape, Rule):
         return None if shape.holds(value) else f"{place} is {short(value)}, not {shape.words}"
     if isinstance(shape, list):
@@ -41,6 +49,8 @@ def fault(value: Any, shape: Shape, place: str = "") -> str | None:
     if isinstance(shape, Each):
         return _each_fault(value, shape, place)
     for name, inner in shape.items():
+        if isinstance(inner, Maybe) and name not in value:
+            continue
         where = f"{place}.{name}".lstrip(".")
         found = fault(value[name], inner, where) if name in value else f"{where} is missing"
         if found:
@@ -74,9 +84,9 @@ def _is_whole(value: Any, low: int = 0, high: int = WHOLE_LIMIT) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any, low: float = 0) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= LIMIT  # NaN is in no range
+    return is_number and low <= value <= LIMIT  # NaN is in no range
 
 
 def _matches(words: str, pattern: str) -> Rule:
@@ -90,6 +100,7 @@ COUNT = Rule("a whole number of 0 or more", _is_whole)
 POSITIVE = Rule("a whole number of 1 or more", lambda value: _is_whole(value, 1))
 CODEBOOKS = Rule("a whole number of 1 to 65536", lambda value: _is_whole(value, 1, 65536))
 NUMBER = Rule("a number of 0 or more", _is_number)
+REAL = Rule("a number", lambda value: _is_number(value, -LIMIT))
 RATE = Rule(
     "a number above 0, or null", lambda value: value is None or (_is_number(value) and value > 0)
 )
@@ -141,6 +152,16 @@ CONTENT: Shape = {
         "shards": COUNT,
         "duplicates": COUNT,
     },
+    "quality": Maybe(
+        Each(
+            STREAM,
+            {
+                "samples": COUNT,
+                **dict.fromkeys(("p1", "p5", "p50", "p95", "p99"), REAL),
+                "would_drop": Each(STREAM, {"bound": REAL, "samples": COUNT}),
+            },
+        )
+    ),
     "padding": {"input": SHARE, "tokens": SHARE, "batch_seconds": NUMBER},
     "rejected": Each(REASON, COUNT),
     "shards": [

@@ -1,0 +1,68 @@
+"""Leave samples out that came through: copies, and what filters do not let pass."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig
+from wavemill.sharding.plan import Lengths
+from wavemill.spool import UnitReader, unit_url
+
+Names = dict[str, str]
+"""The `id` and `recording_id` of a sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """Why a sample is left out."""
+
+    stage: str
+    reason: str
+    detail: str
+
+
+def names_of(
+    found: Survey, units: Sequence[str], config: SurveyConfig, positions: Iterable[int]
+) -> dict[int, Names]:
+    """Read the ids of the samples at some positions of a survey, a unit at a time."""
+    lengths = found.lengths
+    ordered = sorted(set(positions), key=lambda position: (int(lengths.unit[position]), position))
+    names = {}
+    for number, group in groupby(ordered, key=lambda position: int(lengths.unit[position])):
+        reader = UnitReader(unit_url(config.spool, config.segments, units[number]))
+        for position in group:
+            row = reader.row(int(lengths.row[position]), ["id", "recording_id"])
+            names[position] = row
+    return names
+
+
+def leave_out(found: Survey, names: Mapping[int, Names], why: Mapping[int, Why]) -> Survey:
+    """Take the samples at the positions in `why` out of a survey; they become rejects."""
+    if not why:
+        return found
+    rejects: list[RejectRow] = [
+        {
+            "id": names[position]["id"],
+            "recording": names[position]["recording_id"],
+            "stage": about.stage,
+            "reason": about.reason,
+            "detail": about.detail,
+            "source": "",
+        }
+        for position, about in sorted(why.items())
+    ]
+    kept = np.ones(len(found.lengths), np.bool_)
+    kept[list(why)] = False
+    arrays: dict[str, Any] = {
+        field.name: getattr(found.lengths, field.name)[kept] for field in fields(Lengths)
+    }
+    return replace(
+        found,
+        lengths=Lengths(**arrays),
+        audio_keys=found.audio_keys[kept],
+        measures={name: values[kept] for name, values in found.measures.items()},
+        rejects=[*found.rejects, *rejects],
+    )
