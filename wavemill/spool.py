@@ -19,6 +19,8 @@ from wavemill.digest import digest
 from wavemill.errors import JobError
 from wavemill.records import Recording, recording_row, to_json
 
+RECORDINGS = "recordings"
+"""The folder of what ingest writes, the first stage."""
 BATCH_ROWS = 64
 BATCH_BYTES = 16 << 20
 

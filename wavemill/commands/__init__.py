@@ -2,15 +2,17 @@
 
 import click
 
+from wavemill.commands.add import add
 from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.fit import fit
 from wavemill.commands.inspect import inspect
 from wavemill.commands.lint import lint
+from wavemill.commands.merge import merge
 from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
 from wavemill.commands.tokenizers import tokenizers
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, inspect, lint, decode, plan, fit, tokenizers, doctor,
+    prepare, add, merge, inspect, lint, decode, plan, fit, tokenizers, doctor,
 )  # fmt: skip

@@ -1,14 +1,13 @@
 """`wavemill prepare`: recordings in, a dataset of shards out."""
 
-import difflib
 from typing import Any
 
 import click
 
-from wavemill.commands.config import BEAM, load_config
+from wavemill.commands.config import load_config
 from wavemill.commands.filters import filter_options, given_filters
 from wavemill.commands.output import as_json, emit
-from wavemill.errors import UsageError
+from wavemill.commands.running import as_job, split_arguments
 
 
 @click.command(
@@ -60,15 +59,10 @@ from wavemill.errors import UsageError
     show_default=True,
     help="About how much input one unit of work holds.",
 )
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes, locally.")
-@click.option(
-    "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."
-)
-@click.option("--clean/--no-clean", help="Remove the spool (OUT/_work) after success.")
+@as_job
 @click.option(
     "--verify", is_flag=True, help="Read finished shards again, and rewrite what was damaged."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @click.option(
     "--config",
     is_eager=True,
@@ -77,7 +71,6 @@ from wavemill.errors import UsageError
     metavar="JOB.YAML",
     help="A file of options; those on the command line win. Paths count from the current folder.",
 )
-@click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
 @click.pass_context
 def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
@@ -94,15 +87,10 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
 
     A job that was stopped goes on where it stood: give the same command again.
     """
-    from wavemill.pipelines.engine import Engine, split_beam_options
+    from wavemill.pipelines.engine import Engine
     from wavemill.pipelines.progress import Reporter
 
-    beam, given = context.meta.get(BEAM, []), list(options["inputs"])
-    if beam or any(argument.startswith("-") for argument in given):
-        beam, given = split_beam_options([*beam, *given])
-    unknown = [argument for argument in given if argument.startswith("-")]
-    if unknown:
-        raise UsageError(_unknown(unknown[0], context.command))
+    beam, given = split_arguments(context, options["inputs"])
     settings = _settings({**options, "inputs": given})
     engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
 
@@ -117,14 +105,7 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
         emit(plan, _dry_lines(plan), json_=json_)
         return
     summary = run(job, clean=options["clean"])
-    emit(summary, _lines(summary), json_=json_)
-
-
-def _unknown(argument: str, command: click.Command) -> str:
-    known = [name for option in command.params for name in option.opts if name.startswith("--")]
-    close = difflib.get_close_matches(argument.split("=", 1)[0], known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"a file of that name is ./{argument};"
-    return f"no such option: {argument}; {hint} `wavemill prepare --help` lists them"
+    emit(summary, lines_of(summary), json_=json_)
 
 
 def _settings(options: dict[str, Any]) -> Any:
@@ -149,7 +130,8 @@ def _settings(options: dict[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def _lines(summary: dict[str, Any]) -> list[str]:
+def lines_of(summary: dict[str, Any]) -> list[str]:
+    """Say for people what a job made."""
     speed = summary["hours"] * 3600 / max(summary["seconds"], 1e-9)
     lines = [
         (

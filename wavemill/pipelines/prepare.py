@@ -16,26 +16,28 @@ from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines import outdir
-from wavemill.pipelines.duplicates import STAGE as DUPLICATE
-from wavemill.pipelines.duplicates import drop_copies
+from wavemill.pipelines.filters import FILTERS
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
-from wavemill.pipelines.quality import STAGE as FILTERED
-from wavemill.pipelines.quality import drop_filtered
-from wavemill.pipelines.stages import (
-    RECORDINGS,
-    SegmentUnit,
-    TokenizeUnit,
-)
-from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig, survey
+from wavemill.pipelines.parts import Part, check_keeps
+from wavemill.pipelines.stages import SegmentUnit, TokenizeUnit
+from wavemill.pipelines.stock import Stock, take_stock
+from wavemill.pipelines.survey import RejectRow
 from wavemill.pipelines.write import write_dataset
-from wavemill.records import RECORDING_SCHEMA, Recording, Reject, recording_row, to_json
+from wavemill.records import (
+    DUPLICATE_AUDIO,
+    RECORDING_SCHEMA,
+    Recording,
+    Reject,
+    recording_row,
+    to_json,
+)
 from wavemill.sharding.dataset import REJECTED
-from wavemill.spool import group_units, unit_url, write_unit
+from wavemill.spool import RECORDINGS, group_units, unit_url, write_unit
 
-LEFT_OUT = (FILTERED, DUPLICATE)
-"""Stages of rejects that were asked for: they are no failure."""
+LEFT_OUT = (DUPLICATE_AUDIO, *(one.reason for one in FILTERS))
+"""Reasons of rejects that were asked for: they are no failure."""
 
 
 @dataclass(kw_only=True)
@@ -53,6 +55,16 @@ class Intake:
         """Recordings in, the rejected ones too."""
         return self.recordings + len(self.rejects)
 
+    def part(self, inputs: Sequence[str], joined: Sequence[str] = ()) -> Part:
+        """Return it as a part of a dataset."""
+        return Part(
+            inputs=tuple(inputs),
+            units=tuple(self.units),
+            recordings=self.total,
+            rejects=tuple(self.rejects),
+            joined=tuple(joined),
+        )
+
 
 def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
     """Run a job to its end; return what `wavemill prepare --json` prints.
@@ -64,23 +76,31 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
     """
     started = time.monotonic()
     out = job.settings.out
+    check_keeps(out, job.settings.inputs)
     # An input that is not there stops the job here.
     rows = read_inputs(job.settings.inputs, leave_out=out)
     with locked(job.spool):
         outdir.mark(out, job.spool)
         intake = ingest(job, rows)
-        reused = _run_units(job, intake.units)
-        found = _take_stock(job, intake)
-        rejects = [*intake.rejects, *found.rejects]
-        content = write_dataset(job, intake.units, intake.total, found, rejects)
+        if not intake.total:
+            raise JobError(f"no audio in {', '.join(job.settings.inputs)}")
+        reused = run_units(job, intake.units)
+        stock = take_stock(job, [intake.part(job.settings.inputs)])
+        check_rejected(job, stock)
+        content = write_dataset(job, stock)
         if clean:  # under the lock: the next job's spool would go
             outdir.clear_spool(job.spool)
+    return summarize(content, out, reused, started)
+
+
+def summarize(content: dict[str, Any], out: str, reused: int, started: float) -> dict[str, Any]:
+    """Return what `--json` prints of a job that began at `started`, by the monotonic clock."""
     totals = content["totals"]
     return {
         "recordings": totals["recordings"],
         "segments": totals["samples"],
         "rejected": totals["rejected_recordings"],
-        "left_out": sum(reject["stage"] in LEFT_OUT for reject in rejects),
+        "left_out": sum(content["rejected"].get(reason, 0) for reason in LEFT_OUT),
         "hours": totals["hours"],
         "shards": totals["shards"],
         "reused_units": reused,
@@ -91,9 +111,8 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
 
 def dry_run(job: Job) -> dict[str, Any]:
     """Say what a job would do, and write nothing."""
-    intake = Intake()
-    rows = read_inputs(job.settings.inputs, leave_out=job.settings.out)
-    intake.units += [unit for unit, _ in _units(job, rows, intake)]
+    check_keeps(job.settings.out, job.settings.inputs)
+    intake = count_units(job, read_inputs(job.settings.inputs, leave_out=job.settings.out))
     missing = {stage: len(set(intake.units) - job.finished(stage)) for stage in job.stages}
     return {
         "recordings": intake.total,
@@ -105,6 +124,13 @@ def dry_run(job: Job) -> dict[str, Any]:
         "out": job.settings.out,
         "dry_run": True,
     }
+
+
+def count_units(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
+    """Read the inputs, and write nothing."""
+    intake = Intake()
+    intake.units += [unit for unit, _ in _units(job, rows, intake)]
+    return intake
 
 
 def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
@@ -120,8 +146,6 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
             intake.units.append(unit)
             show(intake.recordings)
         show(intake.recordings)
-    if not intake.total:
-        raise JobError(f"no audio in {', '.join(job.settings.inputs)}")
     return intake
 
 
@@ -141,7 +165,7 @@ def _keep_account(rows: Iterable[Recording | Reject], intake: Intake) -> Iterato
             yield row
 
 
-def _run_units(job: Job, units: Sequence[str]) -> int:
+def run_units(job: Job, units: Sequence[str]) -> int:
     """Segment and tokenize what is missing; return how many unit files were there already."""
     pending = {stage: set(units) - job.finished(stage) for stage in job.stages}
     missing = sum(map(len, pending.values()))
@@ -181,45 +205,23 @@ def _unit_pipeline(
             )
 
 
-def _take_stock(job: Job, intake: Intake) -> Survey:
-    """Read what the stages left, and leave out what the job is asked to."""
-    config = SurveyConfig(
-        spool=job.spool,
-        segments=job.settings.segments_stage,
-        streams=tuple(
-            (stage, facts.name) for stage, facts in zip(job.token_stages, job.facts, strict=True)
-        ),
-        with_audio=job.settings.audio != "none",
-    )
-    found = survey(intake.units, config)
-    _check_rejected(job, intake, found)
-    # Filters come first: of copies, one that passes is kept.
-    found = drop_filtered(found, intake.units, config, job.settings.filters)
-    if job.settings.dedup:
-        found = drop_copies(found, intake.units, config)
-    report = _report(job, intake, found)
-    if not len(found.lengths):
-        raise JobError(f"nothing came through; see {report}")
-    return found
+def check_rejected(job: Job, stock: Stock) -> None:
+    """Stop the job where too much is bad of the last part: of the recordings, or of the segments.
 
+    Raises:
+        TooManyRejectedError: more than `max_rejected` did not come through.
+        JobError: nothing came through.
 
-def _check_rejected(job: Job, intake: Intake, found: Survey) -> None:
-    """Stop the job where too much is bad: of the recordings, or of the segments."""
-    lost = (found.lost_recordings + len(intake.rejects)) / intake.total
-    segments = len(found.lengths) + found.rejected_segments
-    share = max(lost, found.rejected_segments / max(segments, 1))
-    report = _report(job, intake, found)
-    if share > job.settings.max_rejected:
-        reasons = sorted({reject["reason"] for reject in [*intake.rejects, *found.rejects]})
-        raise TooManyRejectedError(
-            f"{share:.1%} was rejected, more than --max-rejected {job.settings.max_rejected:g}"
-            f" ({', '.join(reasons)}); see {report}. Mend the input, or allow more; what was"
-            " done is kept"
-        )
-
-
-def _report(job: Job, intake: Intake, found: Survey) -> str:
-    """Write into the spool what did not come through; return where."""
+    """
+    losses = stock.losses
     report = storage.join(job.spool, REJECTED)
-    storage.write_text(report, map(to_json, [*intake.rejects, *found.rejects]))
-    return report
+    storage.write_text(report, map(to_json, stock.rejects))
+    if losses.share > job.settings.max_rejected:
+        reasons = sorted(losses.reasons)
+        raise TooManyRejectedError(
+            f"{losses.share:.1%} was rejected, more than --max-rejected"
+            f" {job.settings.max_rejected:g} ({', '.join(reasons)}); see {report}. Mend the input,"
+            " or allow more; what was done is kept"
+        )
+    if not len(stock.found.lengths):
+        raise JobError(f"nothing came through; see {report}")

@@ -13,9 +13,11 @@ from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines.card import card
 from wavemill.pipelines.duplicates import later_copies
+from wavemill.pipelines.parts import joined_inputs, note_parts, settle
 from wavemill.pipelines.quality import quality
 from wavemill.pipelines.settings import PrepareSettings
-from wavemill.pipelines.survey import RejectRow, Survey, count_recordings
+from wavemill.pipelines.stock import Stock
+from wavemill.pipelines.survey import count_recordings
 from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
@@ -36,19 +38,20 @@ class Finished:
     buckets: Sequence[Bucket]
     markers: Sequence[str]
     """URLs of the shards' markers, in order."""
-    survey: Survey
-    rejects: Sequence[RejectRow]
-    recordings: int
+    stock: Stock
+    spool: str
 
 
 def publish(job: Finished) -> dict[str, Any]:
     """Write what makes the folder a dataset; return the content of `dataset.json`."""
     out = job.settings.out
     content = _content(job)
-    storage.write_text(storage.join(out, REJECTED), map(to_json, job.rejects))
+    note_parts(job.spool, content["digest"], job.stock.parts)
+    storage.write_text(storage.join(out, REJECTED), map(to_json, job.stock.rejects))
     storage.write_text(storage.join(out, CARD), card(content))
     lines = json.dumps(content, ensure_ascii=False, indent=1).splitlines()
     storage.write_text(storage.join(out, NAME), lines)
+    settle(job.spool, content["digest"])
     return content
 
 
@@ -60,7 +63,9 @@ def read_markers(markers: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 def _content(job: Finished) -> dict[str, Any]:
     shards, totals = _gather(job)
-    lengths = job.survey.lengths
+    stock = job.stock
+    lengths = stock.found.lengths
+    joined = joined_inputs(stock.parts)
     settings = job.settings.data_json()
     return {
         "format": FORMAT,
@@ -68,21 +73,22 @@ def _content(job: Finished) -> dict[str, Any]:
         "wavemill": wavemill.__version__,
         "digest": digest([settings, [file["sha256"] for s in shards for file in s["files"]]]),
         "inputs": list(job.settings.inputs),
+        **({"joined": joined} if joined else {}),
         "settings": settings,
         "tokenizers": totals["tokenizers"],
         "buckets": _buckets(job.buckets, shards),
         "totals": {
-            "recordings": job.recordings,
-            "rejected_recordings": count_recordings(job.rejects),
+            "recordings": stock.recordings,
+            "rejected_recordings": count_recordings(stock.rejects),
             "samples": len(lengths),
             "hours": round(float(lengths.seconds.sum()) / 3600, 6),
             "bytes": sum(file["bytes"] for shard in shards for file in shard["files"]),
             "shards": len(shards),
-            "duplicates": len(later_copies(job.survey.audio_keys)),
+            "duplicates": len(later_copies(stock.found.audio_keys)),
         },
         "padding": _padding(job),
-        "quality": quality(job.survey),
-        "rejected": dict(sorted(Counter(r["reason"] for r in job.rejects).items())),
+        "quality": quality(stock.found),
+        "rejected": dict(sorted(Counter(r["reason"] for r in stock.rejects).items())),
         "shards": shards,
     }
 
@@ -132,7 +138,7 @@ def _buckets(buckets: Sequence[Bucket], shards: list[dict[str, Any]]) -> list[di
 
 def _padding(job: Finished) -> dict[str, float]:
     """Measure what an epoch of batches from these buckets pads."""
-    lengths = job.survey.lengths
+    lengths = job.stock.found.lengths
     config = BatchConfig(
         batch_seconds=BATCH_SECONDS,
         num_buckets=job.settings.num_buckets,

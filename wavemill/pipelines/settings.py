@@ -1,12 +1,14 @@
 """What a `prepare` job is asked to do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wavemill.digest import digest
-from wavemill.errors import UsageError
+from wavemill.errors import DatasetError, UsageError
 from wavemill.pipelines.filters import Bounds, check_bounds
 from wavemill.pipelines.segment import AudioForm
+from wavemill.pipelines.segmenters import parse_segmenter
 from wavemill.sharding.buckets import MAX_BUCKETS
 from wavemill.specs import MAX_SEED, Spec, check_range
 from wavemill.tokenizers.base import TokenizerFacts
@@ -56,6 +58,30 @@ class PrepareSettings:
         check_range("--max-rejected", self.max_rejected, 0, 1)
         check_range("--seed", self.seed, 0, MAX_SEED)
         check_bounds(self.filters)
+
+    @classmethod
+    def recorded(cls, stated: Mapping[str, Any], **others: Any) -> "PrepareSettings":
+        """Read back what `data_json` made; `others` are the fields that it leaves out, or replaces.
+
+        Raises:
+            DatasetError: something is missing, or is not what it should be.
+
+        """
+        try:
+            fields = {
+                "segmenter": parse_segmenter(stated["segment"]),
+                "tokenizers": tuple(map(Spec.parse, stated["tokenizers"])),
+                "num_buckets": stated["buckets"],
+                "num_sub_buckets": stated["sub_buckets"],
+                "filters": tuple(stated.get("filters", {}).items()),
+                **{
+                    name: stated[name]
+                    for name in ("audio", "sample_rate", "mono", "shard_mb", "seed", "dedup")
+                },
+            }
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            raise DatasetError(f"the settings in dataset.json are damaged: {error}") from error
+        return cls(**{**fields, **others})
 
     @property
     def form(self) -> AudioForm:

@@ -1,7 +1,7 @@
 """The Beam steps: thin shells, each of which makes one file of the spool unless it is there."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -10,6 +10,7 @@ from apache_beam.metrics.metric import Metrics
 from wavemill import storage
 from wavemill.errors import JobError
 from wavemill.pipelines.ingest.finish import version_of
+from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
 from wavemill.pipelines.tokenize import tokenize_unit
@@ -21,18 +22,30 @@ from wavemill.records import (
     recording_from_row,
     to_json,
 )
+from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.writer import ShardSources, ShardTask, result_json, write_shard
 from wavemill.specs import Spec
-from wavemill.spool import UnitReader, unit_url, write_unit
+from wavemill.spool import RECORDINGS, UnitReader, unit_url, write_unit
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.table import make_tokenizer
 
-RECORDINGS = "recordings"
 NAMESPACE = "wavemill"
 SEGMENTS = Metrics.counter(NAMESPACE, "segments")
 REJECTS = Metrics.counter(NAMESPACE, "rejects")
 TOKENS = Metrics.counter(NAMESPACE, "tokens")
 SHARDS = Metrics.counter(NAMESPACE, "shards")
+
+
+class Restored(NamedTuple):
+    """A shard of a dataset that is read back."""
+
+    url: str
+    """The dataset's."""
+    number: int
+    """Counted through the dataset."""
+    prefix: str
+    """Of its ids."""
+    unit: str
 
 
 class SegmentUnit(beam.DoFn):
@@ -98,6 +111,28 @@ class TokenizeUnit(beam.DoFn):
                     file.add(row, len(row.get("npy") or b"") + len(row.get("times") or b""))
                     TOKENS.inc(row["num_tokens"])
         yield unit
+
+
+class RestoreShard(beam.DoFn):
+    """Read a shard of a dataset back into a unit. Takes and gives `Restored`."""
+
+    def __init__(self, target: SpoolStages) -> None:
+        """Keep where the units go."""
+        self._target = target
+        self._datasets: dict[str, Dataset] = {}
+
+    def process(self, task: Restored) -> Iterator[Restored]:
+        """Write the files of the unit that are missing."""
+        if task.url not in self._datasets:
+            self._datasets[task.url] = Dataset.open(task.url)
+        dataset = self._datasets[task.url]
+        shards = dataset.content["shards"]
+        if task.number >= len(shards) or task.unit != unit_of(
+            dataset, shards[task.number], task.prefix
+        ):
+            raise JobError(f"{task.url} was changed while the job read it; run it again")
+        restore_shard(dataset, shards[task.number], self._target, task.prefix)
+        yield task
 
 
 class WriteShard(beam.DoFn):

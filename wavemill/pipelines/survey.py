@@ -67,7 +67,7 @@ def survey(
         parts.append((view.lengths(number, rows), view.audio_keys(rows), view.measures(rows)))
         tick()
     return Survey(
-        lengths=_concatenate([lengths for lengths, _, _ in parts]),
+        lengths=concatenate([lengths for lengths, _, _ in parts]),
         audio_keys=np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys, _ in parts)]),
         measures={
             name: np.concatenate([np.zeros(0, np.float32), *(part[2][name] for part in parts)])
@@ -82,7 +82,8 @@ def survey(
 _Part = tuple[Lengths, npt.NDArray[np.uint64], dict[str, Measured]]
 
 
-def _concatenate(parts: Sequence[Lengths]) -> Lengths:
+def concatenate(parts: Sequence[Lengths]) -> Lengths:
+    """Join lengths, in their order."""
     arrays: dict[str, Any] = {
         name: np.concatenate([np.zeros(0, kind), *(getattr(part, name) for part in parts)])
         for name, kind in _TYPES.items()
@@ -159,9 +160,15 @@ class _Unit:
         )
 
     def audio_keys(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
-        """Return the digests of some rows' audio."""
-        keys = self._segments.column("audio_digest")
-        return np.array([keys[row] for row in rows], np.uint64)
+        """Return the digests of some rows' audio.
+
+        What was read back from a dataset without audio has none: each is taken for no copy.
+        """
+        found = self._segments.column("audio_digest")
+        keys = [
+            int(digest(self._ids[row]), 16) if found[row] is None else found[row] for row in rows
+        ]
+        return np.array(keys, np.uint64)
 
     def measures(self, rows: npt.NDArray[np.int32]) -> dict[str, Measured]:
         """Return what was measured of some rows."""

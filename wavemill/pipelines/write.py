@@ -17,7 +17,8 @@ from wavemill.pipelines.job import Job
 from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.settings import LAYOUT_VERSION
 from wavemill.pipelines.stages import WriteShard, marker_url
-from wavemill.pipelines.survey import RejectRow, Survey
+from wavemill.pipelines.stock import Stock
+from wavemill.pipelines.survey import Survey
 from wavemill.sharding import layout
 from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
 from wavemill.sharding.writer import ShardSources
@@ -34,27 +35,18 @@ PLAN_SCHEMA = pa.schema(
 )
 
 
-def write_dataset(
-    job: Job,
-    units: Sequence[str],
-    recordings: int,
-    found: Survey,
-    rejects: Sequence[RejectRow],
-) -> dict[str, Any]:
+def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
     """Plan the shards, write those that are missing, and publish.
 
     Args:
         job: what to do.
-        units: the names of the units, in order.
-        recordings: how many came in, the rejected ones too.
-        found: what the spool holds of them.
-        rejects: rows of `rejected.jsonl`.
+        stock: what the spool holds.
 
     Returns:
         The content of `dataset.json`.
 
     """
-    settings = job.settings
+    settings, found, units = job.settings, stock.found, stock.units
     config = PlanConfig(
         num_buckets=settings.num_buckets,
         num_sub_buckets=settings.num_sub_buckets,
@@ -79,9 +71,8 @@ def write_dataset(
         facts=job.facts,
         buckets=buckets,
         markers=places,
-        survey=found,
-        rejects=rejects,
-        recordings=recordings,
+        stock=stock,
+        spool=job.spool,
     )
     with job.reporter.stage("publish", 1):
         return publish(finished)

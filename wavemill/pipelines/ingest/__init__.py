@@ -7,6 +7,7 @@ temporary database on disk.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wavemill.pipelines.ingest import places
+from wavemill.pipelines.ingest.before import Before
 from wavemill.pipelines.ingest.finish import finish
 from wavemill.pipelines.ingest.folders import REFERRED, read_audio
 from wavemill.pipelines.ingest.inputs import AUDIO_PHASE, queue_inputs
@@ -40,7 +41,7 @@ READERS: Mapping[str, Reader] = {
 
 
 def read_inputs(
-    inputs: Sequence[str], leave_out: str | None = None
+    inputs: Sequence[str], leave_out: str | None = None, before: Before | None = None
 ) -> Iterator[Recording | Reject]:
     """Read files, folders, globs and URLs of any format.
 
@@ -56,6 +57,7 @@ def read_inputs(
     Args:
         inputs: as the command line takes them.
         leave_out: a folder whose files are passed over, wherever it lies: the job's own output.
+        before: what is there already: its ids are taken, and its recordings are passed over.
 
     Raises:
         UsageError: an input is not there, or is nothing that can be read.
@@ -67,12 +69,14 @@ def read_inputs(
     except BaseException:
         ledger.close()
         raise
-    return _read(ledger)
+    return _read(ledger, before)
 
 
-def _read(ledger: Ledger) -> Iterator[Recording | Reject]:
+def _read(ledger: Ledger, before: Before | None) -> Iterator[Recording | Reject]:
     try:
-        yield from finish(_rows(ledger), ledger)
+        if before is not None:
+            before.claim(ledger)
+        yield from finish(_rows(ledger), ledger, before)
     finally:
         ledger.close()
 
@@ -86,4 +90,4 @@ def _rows(ledger: Ledger) -> Iterator[Row]:
             yield row
 
 
-__all__ = ["AUDIO_SUFFIXES", "READERS", "STAGE", "read_inputs"]
+__all__ = ["AUDIO_SUFFIXES", "READERS", "STAGE", "Before", "read_inputs"]

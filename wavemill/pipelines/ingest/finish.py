@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from wavemill import storage
 from wavemill.pipelines.ingest import places
+from wavemill.pipelines.ingest.before import Before, owner_of, with_window
 from wavemill.pipelines.ingest.row import STAGE, Row
 from wavemill.pipelines.ingest.seen import Ledger
 from wavemill.records import (
@@ -32,16 +33,23 @@ Lookup = str | Problem
 """The version of a file, or why there is none."""
 
 
-def finish(rows: Iterable[Row], ledger: Ledger) -> Iterator[Recording | Reject]:
-    """Turn rows into recordings with versions and unique ids, or into rejects."""
+def finish(
+    rows: Iterable[Row], ledger: Ledger, before: Before | None = None
+) -> Iterator[Recording | Reject]:
+    """Turn rows into recordings with versions and unique ids, or into rejects.
+
+    A row of a recording that was there `before` comes to nothing, and is counted there.
+    """
     for row, found in look_up(rows):
         outcome = row.outcome
         if isinstance(outcome, Reject):
             yield _printable(outcome)
         elif isinstance(found, tuple):
             yield _reject(row, outcome, _name(row, outcome), *found)
-        else:
-            yield _identified(row, outcome, found, ledger)
+        elif (result := _identified(row, outcome, found, ledger, before)) is not None:
+            yield result
+        elif before is not None:
+            before.skipped += 1
 
 
 def look_up(rows: Iterable[Row]) -> Iterator[tuple[Row, Lookup]]:
@@ -87,32 +95,30 @@ def version_of(url: str) -> Lookup:
 
 
 def _name(row: Row, recording: Recording) -> str:
-    return safe_key(recording.id) if recording.id else path_id(_with_window(row.path, recording))
+    return safe_key(recording.id) if recording.id else path_id(with_window(row.path, recording))
 
 
-def _with_window(path: str, recording: Recording) -> str:
-    """Tell windows of one file apart; `path_id` keeps the last part readable."""
-    if not recording.explicit_window:
-        return path
-    window = recording.window
-    length = "" if window.duration_seconds is None else repr(window.duration_seconds)
-    return f"@{window.start_seconds!r}+{length}/{path}"
-
-
-def _identified(row: Row, recording: Recording, version: str, ledger: Ledger) -> Recording | Reject:
+def _identified(
+    row: Row, recording: Recording, version: str, ledger: Ledger, before: Before | None
+) -> Recording | Reject | None:
     name = _name(row, recording)
     if not _is_text(recording.source):
         words = "its name is not UTF-8; rename it"
         return _reject(row, recording, name, UNREADABLE, words)
-    place = f"{places.canonical(recording.url)}#{recording.byte_offset}"
-    owner = _with_window(place, recording)
+    owner = owner_of(recording)
+    if before is not None and before.holds_file(recording, version, ledger):
+        return None
     taken = ledger.claim(name, owner)
-    if taken == "other" and row.path:
+    there = taken and before is not None and before.holds(name, recording, version, ledger)
+    if taken == "other" and row.path and not there:
         for longer in _longer_paths(row.path, recording):
-            name = path_id(_with_window(longer, recording))
+            name = path_id(with_window(longer, recording))
             taken = ledger.claim(name, owner)
-            if taken != "other":
+            there = taken and before is not None and before.holds(name, recording, version, ledger)
+            if taken != "other" or there:
                 break
+    if there:
+        return None
     if taken:
         words = f"the id {recording.id or name!r} is taken by an earlier row; give each row its own"
         return _reject(row, recording, name, DUPLICATE_ID, words)

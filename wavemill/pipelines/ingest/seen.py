@@ -19,6 +19,7 @@ _TABLES = """
 CREATE TABLE sources (phase INTEGER, number INTEGER, kind TEXT, url BLOB, root BLOB, version TEXT,
                       PRIMARY KEY (phase, number)) WITHOUT ROWID;
 CREATE TABLE ids (id BLOB PRIMARY KEY, owner BLOB) WITHOUT ROWID;
+CREATE TABLE lengths (id BLOB PRIMARY KEY, seconds REAL) WITHOUT ROWID;
 CREATE TABLE marks (mark BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE supervisions (recording BLOB, start REAL, number INTEGER, place TEXT, span TEXT,
                            PRIMARY KEY (recording, start, number)) WITHOUT ROWID;
@@ -67,6 +68,20 @@ class Ledger:
             return None
         found = self._db.execute("SELECT owner FROM ids WHERE id = ?", (key,)).fetchone()
         return "same" if found[0] == owned else "other"
+
+    def note_seconds(self, identity: str, seconds: float) -> None:
+        """Remember where a recording ends; the latest end of several counts."""
+        self._db.execute(
+            "INSERT INTO lengths VALUES (?, ?) ON CONFLICT (id)"
+            " DO UPDATE SET seconds = max(seconds, excluded.seconds)",
+            (_key(identity), seconds),
+        )
+
+    def seconds(self, identity: str) -> float | None:
+        """Return where a recording ends, None where it was not noted."""
+        query = "SELECT seconds FROM lengths WHERE id = ?"
+        found = self._db.execute(query, (_key(identity),)).fetchone()
+        return None if found is None else float(found[0])
 
     def mark(self, group: str, name: str) -> bool:
         """Remember a name in a group; say whether it is new."""

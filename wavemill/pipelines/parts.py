@@ -1,0 +1,152 @@
+"""What a dataset is made of: its parts, in the order in which they came, noted in its spool.
+
+`prepare` makes one part. `add` makes another, and `merge` one of each dataset. A note named by the
+dataset's digest says which units of the spool belong to it, so that `add` need not read the old
+inputs again; another holds what was there while shards are written anew.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wavemill import storage
+from wavemill.errors import JobError, UsageError
+from wavemill.pipelines.outdir import SPOOL
+from wavemill.pipelines.survey import RejectRow
+from wavemill.records import to_json
+from wavemill.sharding.dataset import NAME, Dataset
+from wavemill.tokenizers.base import TokenizerFacts
+
+ADDING = "adding.json"
+"""In the spool: what the dataset was before shards were written anew."""
+_PARTS = "parts-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stretch of a dataset's units that came at once."""
+
+    inputs: tuple[str, ...]
+    units: tuple[str, ...]
+    recordings: int
+    """How many came in, the rejected ones too."""
+    rejects: tuple[RejectRow, ...] = ()
+    """Those that no unit holds: of ingest, or of a dataset that was read back from its shards."""
+    joined: tuple[str, ...] = ()
+    """Those inputs that `prepare` was not given: it would drop what came of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A dataset that more is added to."""
+
+    dataset: Dataset
+    parts: tuple[Part, ...] | None
+    """None where its spool does not know them."""
+    published: bool = True
+    """False where a job was stopped that had removed `dataset.json` to write shards anew."""
+
+
+def note_parts(spool: str, name: str, parts: Sequence[Part]) -> None:
+    """Note the parts of the dataset whose digest is `name`, which is about to be published."""
+    storage.write_text(_parts_url(spool, name), [_to_json(parts)])
+
+
+def settle(spool: str, name: str) -> None:
+    """Forget all but the dataset that was published."""
+    storage.remove(storage.join(spool, ADDING))
+    for other in storage.list_names(spool):
+        if other.startswith(_PARTS) and other != f"{_PARTS}{name}.json":
+            storage.remove(storage.join(spool, other))
+
+
+def keep_base(spool: str, base: Base, parts: Sequence[Part]) -> None:
+    """Note all of a dataset whose shards are about to be replaced."""
+    about = {"content": base.dataset.content, "parts": json.loads(_to_json(parts))}
+    storage.write_text(storage.join(spool, ADDING), [to_json(about)])
+
+
+def find_base(out: str) -> Base:
+    """Find the dataset in a folder, or what it was before a job that did not end.
+
+    Raises:
+        DatasetError: there is none.
+        JobError: a note in the spool is damaged.
+
+    """
+    spool = storage.join(out, SPOOL)
+    adding = storage.join(spool, ADDING)
+    if not storage.exists(storage.join(out, NAME)) and storage.exists(adding):
+        about = _read(adding)
+        dataset = Dataset(url=out, content=about["content"])
+        return Base(dataset=dataset, parts=_from_json(about["parts"]), published=False)
+    dataset = Dataset.open(out)
+    place = _parts_url(spool, dataset.content["digest"])
+    parts = _from_json(_read(place)) if storage.exists(place) else None
+    return Base(dataset=dataset, parts=parts)
+
+
+def facts_of(content: dict[str, Any]) -> tuple[TokenizerFacts, ...]:
+    """Return the facts of a dataset's token streams as their tokenizers stated them."""
+    names = TokenizerFacts.__dataclass_fields__
+    streams = content["tokenizers"].values()
+    return tuple(TokenizerFacts(**{name: stated[name] for name in names}) for stated in streams)
+
+
+def check_keeps(out: str, inputs: Sequence[str]) -> None:
+    """Check that a job of these inputs drops nothing that `add` or `merge` brought to a dataset.
+
+    Raises:
+        UsageError: it would.
+
+    """
+    spool = storage.join(out, SPOOL)
+    if not any(map(storage.exists, (storage.join(out, NAME), storage.join(spool, ADDING)))):
+        return
+    content = find_base(out).dataset.content
+    lost = [name for name in content.get("joined", ()) if name not in inputs]
+    if lost:
+        raise UsageError(
+            f"{out} holds what came later from {', '.join(lost)}, and this job would drop that:"
+            f" name all inputs ({' '.join(content['inputs'])}), use `wavemill add`, or give another"
+            " --out"
+        )
+
+
+def joined_inputs(parts: Iterable[Part]) -> list[str]:
+    """List the inputs that came by `add` or `merge`, each once."""
+    return list(dict.fromkeys(name for part in parts for name in part.joined))
+
+
+def all_inputs(parts: Iterable[Part]) -> tuple[str, ...]:
+    """List the inputs of all parts, each once."""
+    return tuple(dict.fromkeys(name for part in parts for name in part.inputs))
+
+
+def _parts_url(spool: str, name: str) -> str:
+    return storage.join(spool, f"{_PARTS}{name}.json")
+
+
+def _to_json(parts: Sequence[Part]) -> str:
+    return to_json([asdict(part) for part in parts])
+
+
+def _from_json(rows: list[dict[str, Any]]) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            inputs=tuple(row["inputs"]),
+            units=tuple(row["units"]),
+            recordings=row["recordings"],
+            rejects=tuple(row["rejects"]),
+            joined=tuple(row["joined"]),
+        )
+        for row in rows
+    )
+
+
+def _read(place: str) -> Any:
+    try:
+        return json.loads(storage.read_bytes(place).decode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise JobError(f"{place} is damaged ({error}): remove it, and the dataset's own") from error

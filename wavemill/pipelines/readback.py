@@ -1,0 +1,91 @@
+"""Read datasets back into the spool, a shard a step of a Beam job: many at once, on any engine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+
+from wavemill import storage
+from wavemill.errors import DatasetError
+from wavemill.pipelines import engine as engines
+from wavemill.pipelines.job import Job
+from wavemill.pipelines.parts import Part
+from wavemill.pipelines.restore import SpoolStages, renamed, unit_of
+from wavemill.pipelines.stages import Restored, RestoreShard
+from wavemill.pipelines.survey import RejectRow
+from wavemill.sharding.dataset import REJECTED, Dataset
+from wavemill.sharding.lint.files import read_objects
+from wavemill.sharding.lint.rejects import REJECT
+from wavemill.sharding.schema import fault
+
+
+def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
+    """Make units of all shards of datasets, each with a prefix for its ids; return a part of each.
+
+    Raises:
+        DatasetError: a dataset's rejects are damaged.
+        JobError: a shard is.
+
+    """
+    rejects = [_read_rejects(dataset, prefix) for dataset, prefix in sources]
+    tasks = [tasks_of(dataset, prefix) for dataset, prefix in sources]
+    target = SpoolStages(
+        spool=job.spool,
+        segments=job.settings.segments_stage,
+        streams=tuple(zip(job.token_stages, job.facts, strict=True)),
+    )
+    done = [job.finished(stage) for stage in target.names]
+    every = {task.unit: task for part in tasks for task in part}
+    pending = [task for task in every.values() if not all(task.unit in found for found in done)]
+    if pending:
+        _run(job, target, pending)
+    return [
+        Part(
+            inputs=tuple(dataset.content["inputs"]),
+            joined=tuple(dataset.content.get("joined", ())),
+            units=tuple(task.unit for task in own),
+            recordings=dataset.content["totals"]["recordings"],
+            rejects=tuple(rows),
+        )
+        for (dataset, _), own, rows in zip(sources, tasks, rejects, strict=True)
+    ]
+
+
+def tasks_of(dataset: Dataset, prefix: str) -> list[Restored]:
+    """List the shards of a dataset with the units that they become."""
+    shards = dataset.content["shards"]
+    units = [unit_of(dataset, shard, prefix) for shard in shards]
+    return [Restored(dataset.url, number, prefix, unit) for number, unit in enumerate(units)]
+
+
+def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
+    def build(pipeline: Any) -> None:
+        _ = (
+            pipeline
+            | "shards" >> beam.Create(pending)
+            | "spread" >> beam.Reshuffle()
+            | "read back" >> beam.ParDo(RestoreShard(target))
+        )
+
+    before = len(job.finished(target.segments))  # a shard's last file
+    count = len(pending)
+    with job.reporter.counting(
+        "read back", count, lambda: len(job.finished(target.segments)) - before
+    ):
+        engines.run(job.engine, build, "reading shards back")
+
+
+def _read_rejects(dataset: Dataset, prefix: str) -> list[RejectRow]:
+    place = storage.join(dataset.url, REJECTED)
+    rows = []
+    try:
+        for row in read_objects(place, "surrogateescape"):
+            if problem := fault(row, REJECT):
+                raise ValueError(problem)  # noqa: TRY301
+            names = {name: renamed(row[name], prefix) for name in ("id", "recording")}
+            rows.append({**row, **names})
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{place} cannot be read: {error}; see `wavemill lint`") from error
+    if len(rows) != sum(dataset.content["rejected"].values()):
+        raise DatasetError(f"{place} is not what dataset.json states; see `wavemill lint`")
+    return rows

@@ -1,0 +1,148 @@
+"""Take stock of all parts of a dataset together: lengths for the plan, rejects, and totals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from wavemill.pipelines.duplicates import STAGE as DUPLICATE
+from wavemill.pipelines.duplicates import drop_copies
+from wavemill.pipelines.ingest import STAGE as INGEST
+from wavemill.pipelines.job import Job
+from wavemill.pipelines.namesakes import Namesakes, find_namesakes
+from wavemill.pipelines.parts import Part
+from wavemill.pipelines.quality import STAGE as FILTER
+from wavemill.pipelines.quality import drop_filtered
+from wavemill.pipelines.survey import (
+    MEASURES,
+    RejectRow,
+    Survey,
+    SurveyConfig,
+    concatenate,
+    survey,
+)
+
+ORDER = {INGEST: 0, FILTER: 2, DUPLICATE: 3}
+"""Of the stages in `rejected.jsonl`, those of units between them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """How much of a part did not come through."""
+
+    share: float
+    """Of its recordings, or of its segments, whichever is more."""
+    reasons: set[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What the spool holds of a dataset."""
+
+    parts: Sequence[Part]
+    units: list[str]
+    found: Survey
+    """Of all parts together."""
+    recordings: int
+    """How many came in, the rejected ones too."""
+    rejects: list[RejectRow]
+    """Rows of `rejected.jsonl`."""
+    losses: Losses
+    """Of the last part."""
+    identical: int = 0
+    """Recordings that two parts hold alike, of which one is kept."""
+    conflicts: int = 0
+    """Recordings whose id another part's recording has, too."""
+
+
+def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
+    """Read from the spool what the plan and the totals need.
+
+    Rejects come in the order in which one job of all inputs would write them: those of ingest,
+    those of the stages, copies of audio.
+    """
+    config = survey_config(job)
+    surveys = [survey(part.units, config) for part in parts]
+    losses = _losses(parts[-1], surveys[-1])
+    same = find_namesakes(parts, surveys, config)
+    surveys = [_without(one, same, number) for number, one in enumerate(surveys)]
+    carried = [
+        row
+        for number, part in enumerate(parts)
+        for row in part.rejects
+        if not same.drops_reject(number, row)
+    ]
+    units = [unit for part in parts for unit in part.units]
+    # Filters come first: of copies, one that passes is kept.
+    found = drop_filtered(_joined(surveys, parts), units, config, job.settings.filters)
+    if job.settings.dedup:
+        found = drop_copies(found, units, config)
+    rejects = [*carried, *same.rejects, *found.rejects]
+    return Stock(
+        parts=parts,
+        units=units,
+        found=found,
+        recordings=sum(part.recordings for part in parts) - same.identical,
+        rejects=sorted(rejects, key=lambda row: ORDER.get(row["stage"], 1)),
+        losses=losses,
+        identical=same.identical,
+        conflicts=len(same.rejects),
+    )
+
+
+def survey_config(job: Job) -> SurveyConfig:
+    """Say where the spool holds what a job's settings ask for."""
+    streams = zip(job.token_stages, job.facts, strict=True)
+    return SurveyConfig(
+        spool=job.spool,
+        segments=job.settings.segments_stage,
+        streams=tuple((stage, facts.name) for stage, facts in streams),
+        with_audio=job.settings.audio != "none",
+    )
+
+
+def _losses(part: Part, found: Survey) -> Losses:
+    ingest = sum(row["stage"] == INGEST for row in part.rejects)
+    segments = len(found.lengths) + found.rejected_segments
+    lost = (found.lost_recordings + ingest) / max(part.recordings, 1)
+    return Losses(
+        share=max(lost, found.rejected_segments / max(segments, 1)),
+        reasons={row["reason"] for row in (*part.rejects, *found.rejects)},
+    )
+
+
+def _without(found: Survey, same: Namesakes, number: int) -> Survey:
+    """Leave out what another part holds already."""
+    dropped = same.rows[number]
+    if not dropped and not same.recordings[number]:
+        return found
+    places = found.lengths.unit.astype(np.int64) << 32 | found.lengths.row
+    kept = ~np.isin(places, np.array([unit << 32 | row for unit, row in dropped], np.int64))
+    arrays: dict[str, Any] = {name: values[kept] for name, values in vars(found.lengths).items()}
+    return replace(
+        found,
+        lengths=replace(found.lengths, **arrays),
+        audio_keys=found.audio_keys[kept],
+        measures={name: values[kept] for name, values in found.measures.items()},
+        rejects=[row for row in found.rejects if not same.drops_reject(number, row)],
+    )
+
+
+def _joined(surveys: Sequence[Survey], parts: Sequence[Part]) -> Survey:
+    """Join surveys of parts into one whose units are counted through."""
+    starts = np.cumsum([0, *(len(part.units) for part in parts)]).tolist()
+    lengths = [
+        replace(one.lengths, unit=(one.lengths.unit + start).astype(np.int32))
+        for one, start in zip(surveys, starts[:-1], strict=True)
+    ]
+    return Survey(
+        lengths=concatenate(lengths),
+        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(one.audio_keys for one in surveys)]),
+        measures={
+            name: np.concatenate([one.measures[name] for one in surveys]) for name in MEASURES
+        },
+        rejects=[row for one in surveys for row in one.rejects],
+        rejected_segments=sum(one.rejected_segments for one in surveys),
+        lost_recordings=sum(one.lost_recordings for one in surveys),
+    )
