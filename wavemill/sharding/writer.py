@@ -17,6 +17,7 @@ import numpy.typing as npt
 from wavemill import storage
 from wavemill.audio import encode_opus, flac_to_float, resample, to_mono
 from wavemill.audio.encode import opus_rate
+from wavemill.audio.stored import OGG_HEAD
 from wavemill.digest import sha256
 from wavemill.sharding import layout
 from wavemill.sharding.tar import TarWriter
@@ -121,7 +122,8 @@ def _write_audio(
         for row, (unit, index) in zip(rows, task.members, strict=True):
             audio = _unit(sources, sources.segments, unit).buffer("audio", index)
             row["extension"] = sources.audio
-            if sources.audio == "opus":
+            # What was read back from a dataset is Opus already, and its row speaks of that.
+            if sources.audio == "opus" and audio[: len(OGG_HEAD)] != OGG_HEAD:
                 audio = _to_opus(row, audio)
             about = layout.json_line(layout.recording_json(row))
             tar.add(row["id"], (sources.audio, audio), ("json", about))

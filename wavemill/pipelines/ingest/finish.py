@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
 from wavemill import storage
 from wavemill.pipelines.ingest import places
@@ -108,17 +109,12 @@ def _identified(
     owner = owner_of(recording)
     if before is not None and before.holds_file(recording, version, ledger):
         return None
-    taken = ledger.claim(name, owner)
-    there = taken and before is not None and before.holds(name, recording, version, ledger)
-    if taken == "other" and row.path and not there:
-        for longer in _longer_paths(row.path, recording):
-            name = path_id(with_window(longer, recording))
-            taken = ledger.claim(name, owner)
-            there = taken and before is not None and before.holds(name, recording, version, ledger)
-            if taken != "other" or there:
-                break
-    if there:
-        return None
+    for name in chain([name], _longer_names(row, recording)):
+        taken = ledger.claim(name, owner)
+        if taken and before is not None and before.holds(name, recording, version, ledger):
+            return None
+        if taken != "other":
+            break
     if taken:
         words = f"the id {recording.id or name!r} is taken by an earlier row; give each row its own"
         return _reject(row, recording, name, DUPLICATE_ID, words)
@@ -129,16 +125,19 @@ def _identified(
     return replace(recording, id=name, version=version)
 
 
-def _longer_paths(path: str, recording: Recording) -> Iterator[str]:
+def _longer_names(row: Row, recording: Recording) -> Iterator[str]:
     """Tell namesakes in several folders or tars apart by the folders above them."""
+    path = row.path
+    if not path:
+        return
     if recording.member:
-        yield path
+        yield path_id(with_window(path, recording))
         above = places.folder_of(recording.url).split("/")
     else:
         above = recording.url.split("/")[: -path.count("/") - 1]
     for folder in reversed(above):
         path = f"{folder}/{path}"
-        yield path
+        yield path_id(with_window(path, recording))
 
 
 def _is_text(text: str) -> bool:
