@@ -39,7 +39,7 @@ def utterances(count: int, start: int = 0) -> list[Row]:
             **row,
             "audio_filepath": str(SPEECH / row["audio_filepath"]),
             "id": f"clip-{start + number}",
-            **AWKWARD[number % len(AWKWARD)],
+            **AWKWARD[(start + number) % len(AWKWARD)],
         }
         for number, row in enumerate(rows)
     ]

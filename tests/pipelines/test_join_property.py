@@ -19,6 +19,7 @@ from tests.pipelines.join_files import (
     write_manifest,
 )
 
+ROWS = 8
 BROKEN = ('{"id": "cut", "audio_filepath": "pla', json.dumps({"id": "x", "audio_filepath": "no"}))
 
 CHOICES = st.fixed_dictionaries(
@@ -37,15 +38,31 @@ CHOICES = st.fixed_dictionaries(
 )
 
 
+SIDES = st.lists(st.booleans(), min_size=ROWS, max_size=ROWS)
+
+
 # Shrinking would prepare dozens of datasets; the choices are short enough to read.
-@settings(max_examples=6, derandomize=True, phases=[Phase.generate])
-@given(choices=CHOICES, side=st.lists(st.booleans(), min_size=14, max_size=14), data=st.data())
+@settings(max_examples=3, derandomize=True, phases=[Phase.generate])
+@given(choices=CHOICES, side=SIDES, data=st.data())
 def test_a_split_corpus_comes_together_as_if_prepared_at_once(
     choices: dict[str, Any], side: list[bool], data: st.DataObject
 ) -> None:
+    check_split(choices, side, data)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, phases=[Phase.generate])
+@given(choices=CHOICES, side=SIDES, data=st.data())
+def test_so_does_any_of_many_splits(
+    choices: dict[str, Any], side: list[bool], data: st.DataObject
+) -> None:
+    check_split(choices, side, data)
+
+
+def check_split(choices: dict[str, Any], side: list[bool], data: st.DataObject) -> None:
     clean = data.draw(st.booleans(), "is the spool removed?")
     audio = data.draw(st.sampled_from(["flac", "none"] if choices["tokenizers"] else ["flac"]))
-    rows = [*utterances(13), {**utterances(1)[0], "id": "copy"}]
+    rows = [*utterances(ROWS - 1), {**utterances(1)[0], "id": "copy"}]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         parts = [
@@ -70,7 +87,7 @@ def test_a_split_corpus_comes_together_as_if_prepared_at_once(
 @pytest.mark.parametrize("clean", [False, True])
 def test_three_parts_in_turn_are_the_whole(tmp_path: Path, *, clean: bool) -> None:
     parts = [
-        write_manifest(tmp_path / f"{start}.jsonl", utterances(5, start)) for start in (0, 5, 10)
+        write_manifest(tmp_path / f"{start}.jsonl", utterances(3, start)) for start in (0, 3, 6)
     ]
     run_prepare(parts, tmp_path / "whole")
     run_prepare(parts[:1], tmp_path / "out", clean=clean)

@@ -102,14 +102,14 @@ def _name(row: Row, recording: Recording) -> str:
 def _identified(
     row: Row, recording: Recording, version: str, ledger: Ledger, before: Before | None
 ) -> Recording | Reject | None:
-    name = _name(row, recording)
     if not _is_text(recording.source):
         words = "its name is not UTF-8; rename it"
-        return _reject(row, recording, name, UNREADABLE, words)
+        return _reject(row, recording, _name(row, recording), UNREADABLE, words)
     owner = owner_of(recording)
     if before is not None and before.holds_file(recording, version, ledger):
         return None
-    for name in chain([name], _longer_names(row, recording)):
+    taken: str | None = None
+    for name in chain([_name(row, recording)], _longer_names(row, recording)):
         taken = ledger.claim(name, owner)
         if taken and before is not None and before.holds(name, recording, version, ledger):
             return None
