@@ -93,6 +93,7 @@ def test_it_is_passed_over_after_the_spool_went_too(made: Path, out: Path) -> No
     nothing = run_add([str(made / "old.jsonl")], out)
     assert (nothing["added"], nothing["skipped"]) == (0, OLD)
     assert shards_of(out) == before
+    assert not (out / "_work").exists()
     summary = run_add([str(made / "old.jsonl"), str(made / "new.jsonl")], out)
     assert (summary["added"], summary["skipped"]) == (NEW, OLD)
     assert shards_of(out) == shards_of(made / "whole")

@@ -33,6 +33,7 @@ CHOICES = st.fixed_dictionaries(
         "mono": st.booleans(),
         "sample_rate": st.sampled_from([None, 8000]),
         "dedup": st.booleans(),
+        "filters": st.sampled_from([(), (("min_seconds", 1.0), ("max_chars_per_second", 20.0))]),
         "max_rejected": st.just(1.0),
     }
 )

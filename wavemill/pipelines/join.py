@@ -102,6 +102,7 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
         _say_skipped(job, before)
         fresh = [intake.part(inputs, joined=inputs)] if intake.total else []
         if not fresh and base.parts is None:  # nothing to read the shards back for
+            outdir.clear_unused(job.spool)
             return {**summarize(base.dataset.content, out, 0, started), **_counts(0, before)}
         parts = base.parts or (read_back(job, [(base.dataset, "")])[0],)
         units = [unit for part in (*parts, *fresh) for unit in part.units]
@@ -109,7 +110,7 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
         stock = take_stock(job, [*parts, *fresh])
         if fresh:
             check_rejected(job, stock)
-            keep_base(job.spool, base, parts)
+        keep_base(job.spool, base, parts)
         job = replace(job, settings=replace(job.settings, inputs=all_inputs(stock.parts)))
         content = write_dataset(job, stock)
         if clean:

@@ -130,6 +130,12 @@ def clear_spool(spool: str) -> None:
     storage.remove(spool)
 
 
+def clear_unused(spool: str) -> None:
+    """Remove a spool, whose lock is held, that holds nothing but its mark."""
+    if set(storage.list_names(spool)) <= {MARK, LOCK}:
+        clear_spool(spool)
+
+
 def plan_url(spool: str, name: str) -> str:
     """Return the place of a plan in the spool."""
     return storage.join(spool, f"plan-{name}.arrow")

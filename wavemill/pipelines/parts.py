@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wavemill import storage
-from wavemill.errors import JobError, UsageError
+from wavemill.errors import DatasetError, JobError, UsageError
 from wavemill.pipelines.outdir import SPOOL
 from wavemill.pipelines.survey import RejectRow
 from wavemill.records import to_json
@@ -104,7 +104,10 @@ def check_keeps(out: str, inputs: Sequence[str]) -> None:
     spool = storage.join(out, SPOOL)
     if not any(map(storage.exists, (storage.join(out, NAME), storage.join(spool, ADDING)))):
         return
-    content = find_base(out).dataset.content
+    try:
+        content = find_base(out).dataset.content
+    except DatasetError:  # a damaged one is written anew
+        return
     lost = [name for name in content.get("joined", ()) if name not in inputs]
     if lost:
         raise UsageError(

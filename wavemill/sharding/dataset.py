@@ -45,7 +45,7 @@ class Dataset:
                 raise DatasetError(f"there is no folder {url}; correct the path") from error
             raise DatasetError(
                 f"{url} is not a dataset: it has no {NAME}. It is written last, so the job that"
-                " made this folder has not ended; run the same `wavemill prepare` again"
+                " made this folder has not ended; run the same `wavemill` command again"
             ) from error
         except OSError as error:
             raise DatasetError(f"cannot read {place}: {error}") from error

@@ -141,5 +141,5 @@ def refuse_prepared(url: str) -> None:
     if isinstance(value, dict) and "wavemill" in str(value.get("format", "")).lower():
         raise UsageError(
             f"{places.folder_of(url)} is a prepared dataset already;"
-            " give the corpus that it was made from, or train on it as it is"
+            " give the corpus that it was made from, or join datasets with `wavemill merge`"
         )
