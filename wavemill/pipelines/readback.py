@@ -10,7 +10,8 @@ from wavemill.errors import DatasetError
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.parts import Part
-from wavemill.pipelines.restore import SpoolStages, renamed, unit_of
+from wavemill.pipelines.restore import SpoolStages, unit_of
+from wavemill.pipelines.retold import renamed
 from wavemill.pipelines.stages import Restored, RestoreShard
 from wavemill.pipelines.survey import RejectRow
 from wavemill.sharding.dataset import REJECTED, Dataset

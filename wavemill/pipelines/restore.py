@@ -15,14 +15,13 @@ from typing import Any, BinaryIO, cast
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import DatasetError
+from wavemill.pipelines.retold import custom_of, recordings_of, renamed
 from wavemill.records import (
     RECORDING_SCHEMA,
     SEGMENT_SCHEMA,
     TOKEN_SCHEMA,
     Recording,
-    Span,
     recording_row,
-    safe_key,
     to_json,
 )
 from wavemill.sharding import layout
@@ -30,7 +29,7 @@ from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.lint.arrays import read_codes, times_problem
 from wavemill.sharding.lint.files import parse_object, shard_name, stated_streams
 from wavemill.sharding.lint.report import Report
-from wavemill.sharding.lint.rows import RENAMED, row_of
+from wavemill.sharding.lint.rows import row_of
 from wavemill.sharding.lint.samples import ShardCheck
 from wavemill.sharding.untar import Member, read_members
 from wavemill.spool import RECORDINGS, unit_url, write_unit
@@ -88,17 +87,9 @@ def read_recordings(dataset: Dataset) -> Iterator[Recording]:
     """
     for shard in dataset.content["shards"]:
         try:
-            yield from _recordings(_Shard(dataset, shard, "").read_rows())
+            yield from recordings_of(_Shard(dataset, shard, "").read_rows())
         except (OSError, ValueError, KeyError, RecursionError) as error:
             raise DatasetError(_explain(dataset, shard, error)) from error
-
-
-def renamed(name: str, prefix: str) -> str:
-    """Put a prefix before an id; the number of a segment stays at its end."""
-    if not prefix:
-        return name
-    recording, mark, number = name.partition("@")
-    return safe_key(prefix + recording) + mark + number
 
 
 class _Shard:
@@ -117,7 +108,7 @@ class _Shard:
             return
         rows = self.read_rows()
         with write_unit(places[RECORDINGS], RECORDING_SCHEMA) as file:
-            for recording in _recordings(rows):
+            for recording in recordings_of(rows):
                 file.add(recording_row(recording))
         for stage, facts in target.streams:
             with write_unit(places[stage], TOKEN_SCHEMA) as file:
@@ -143,7 +134,7 @@ class _Shard:
             if isinstance(row, str):
                 raise ValueError(f"the cut {cut.get('id')!r} is no sample's: {row}")  # noqa: TRY004
             if self._audio != "none":
-                row["custom"] = _custom(row["custom"], line, streams)
+                row["custom"] = custom_of(row["custom"], line, streams)
             row["key"] = row["id"]
             for name in ("id", "recording_id"):
                 row[name] = renamed(row[name], self._prefix)
@@ -232,31 +223,6 @@ class _Hashing(io.RawIOBase):
         data = self._file.read(size)
         self.sha256.update(data)
         return data
-
-
-def _recordings(rows: Iterable[Row]) -> Iterator[Recording]:
-    """Yield what samples tell of their recordings: ids, and where the last of them ends."""
-    ends: dict[str, float] = {}
-    for row in rows:
-        end = row["start_seconds"] + row["num_samples"] / row["sample_rate"]
-        ends[row["recording_id"]] = max(ends.get(row["recording_id"], 0.0), end)
-    for name, end in ends.items():
-        yield Recording(id=name, url="", window=Span(start_seconds=0.0, duration_seconds=end))
-
-
-def _custom(
-    of_cut: Mapping[str, Any], line: Mapping[str, Any], streams: Sequence[str]
-) -> dict[str, Any]:
-    """Return the custom fields that a cut and a NeMo row were written from.
-
-    Each renamed what would have covered fields of its own, so what one renamed is in the other.
-    """
-    custom = {name: value for name, value in line.items() if name not in layout.NEMO_FIELDS}
-    taken = {*layout.CUT_FIELDS, *streams, layout.ORIGIN}
-    for name in layout.NEMO_FIELDS - taken:
-        if name in of_cut and f"{RENAMED}{name}" in custom:
-            custom[name] = custom.pop(f"{RENAMED}{name}")
-    return custom
 
 
 def _explain(dataset: Dataset, shard: Mapping[str, Any], error: Exception) -> str:

@@ -1,0 +1,41 @@
+"""What a shard's JSON tells: recordings and custom fields, as before it was written."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from wavemill.records import Recording, Span, safe_key
+from wavemill.sharding import layout
+from wavemill.sharding.lint.rows import RENAMED
+
+
+def renamed(name: str, prefix: str) -> str:
+    """Put a prefix before an id; the number of a segment stays at its end."""
+    if not prefix:
+        return name
+    recording, mark, number = name.partition("@")
+    return safe_key(prefix + recording) + mark + number
+
+
+def recordings_of(rows: Iterable[Mapping[str, Any]]) -> Iterator[Recording]:
+    """Yield what samples tell of their recordings: ids, and where the last of them ends."""
+    ends: dict[str, float] = {}
+    for row in rows:
+        end = row["start_seconds"] + row["num_samples"] / row["sample_rate"]
+        ends[row["recording_id"]] = max(ends.get(row["recording_id"], 0.0), end)
+    for name, end in ends.items():
+        yield Recording(id=name, url="", window=Span(start_seconds=0.0, duration_seconds=end))
+
+
+def custom_of(
+    of_cut: Mapping[str, Any], line: Mapping[str, Any], streams: Sequence[str]
+) -> dict[str, Any]:
+    """Return the custom fields that a cut and a NeMo row were written from.
+
+    Each renamed what would have covered fields of its own, so what one renamed is in the other.
+    """
+    custom = {name: value for name, value in line.items() if name not in layout.NEMO_FIELDS}
+    taken = {*layout.CUT_FIELDS, *streams, layout.ORIGIN}
+    for name in layout.NEMO_FIELDS - taken:
+        if name in of_cut and f"{RENAMED}{name}" in custom:
+            custom[name] = custom.pop(f"{RENAMED}{name}")
+    return custom
