@@ -140,6 +140,36 @@ def test_too_many_rejects_leave_the_dataset_as_it_was(out: Path, tmp_path: Path)
     assert (summary["added"], summary["rejected"]) == (10, 2)
 
 
+@pytest.mark.parametrize("clean", [False, True])
+def test_what_was_rejected_before_is_not_held_against_it_again(
+    tmp_path: Path, *, clean: bool
+) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound at all" * 100)
+    bad = [
+        {"id": "gone", "audio_filepath": "gone.wav"},
+        {"id": "broken", "audio_filepath": str(broken)},
+    ]
+    place, out = tmp_path / "corpus.jsonl", tmp_path / "out"
+    write_manifest(place, [*utterances(3), *bad])
+    run_prepare([str(place)], out, clean=clean, max_rejected=1)
+    before = shards_of(out)
+    nothing = run_add([str(place)], out, clean=clean)
+    assert (nothing["added"], nothing["recordings"], nothing["rejected"]) == (0, 5, 2)
+    assert shards_of(out) == before
+    write_manifest(place, [*utterances(4), *bad])
+    summary = run_add([str(place)], out, clean=clean)
+    assert (summary["added"], summary["recordings"], summary["rejected"]) == (1, 6, 2)
+    # Mended, it comes in; that it once did not is still told.
+    broken.write_bytes(Path(utterances(1, 5)[0]["audio_filepath"]).read_bytes())
+    again = run_add([str(place)], out, max_rejected=1)
+    if clean:
+        assert (again["added"], again["segments"], again["rejected"]) == (1, 5, 2)
+    else:  # its id was taken by the file that it was
+        assert (again["added"], again["segments"], again["rejected"]) == (1, 4, 3)
+    assert_sound(out)
+
+
 def test_a_damaged_shard_is_not_read_back(made: Path, out: Path) -> None:
     shutil.rmtree(out / "_work")
     tar = min(out.glob("bucket-*/audio_*.tar"))

@@ -108,15 +108,19 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
         units = [unit for part in (*parts, *fresh) for unit in part.units]
         reused = run_units(job, units)
         stock = take_stock(job, [*parts, *fresh])
-        if fresh:
+        held = base.dataset.content["totals"]["recordings"]
+        if stock.recordings == held:
+            # Only what did not come through before, either.
+            stock = take_stock(job, parts)
+        else:
             check_rejected(job, stock)
         keep_base(job.spool, base, parts)
         job = replace(job, settings=replace(job.settings, inputs=all_inputs(stock.parts)))
         content = write_dataset(job, stock)
         if clean:
             outdir.clear_spool(job.spool)
-    came = stock.recordings - sum(part.recordings for part in parts)
-    return {**summarize(content, out, reused, started), **_counts(came, before)}
+    came = _counts(stock.recordings - held, before)
+    return {**summarize(content, out, reused, started), **came}
 
 
 def dry_run(job: Job, inputs: Sequence[str]) -> dict[str, Any]:

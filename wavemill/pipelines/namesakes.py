@@ -3,6 +3,7 @@
 Only datasets that are merged can hold such: `add` compares ids before it reads audio.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,16 +31,29 @@ class Namesakes:
     """Samples, by part."""
     recordings: list[set[str]]
     """Recordings, by part."""
-    ingest: list[set[str]]
-    """Rejects of ingest that an earlier part has, too, as JSON; by part."""
-    identical: int = 0
+    ingest: list[set[int]]
+    """Places of rejects of ingest that an earlier part has, too; by part."""
+    identical: list[int]
+    """How many recordings of a part an earlier one holds alike; by part."""
+    lost: list[int]
+    """How many of the recordings left out came to no sample; by part."""
     rejects: list[RejectRow] = field(default_factory=list)
 
-    def drops_reject(self, part: int, row: RejectRow) -> bool:
-        """Say whether a reject of a part is left out."""
-        if row["stage"] == INGEST:
-            return bool(self.ingest[part]) and to_json(row) in self.ingest[part]
-        return row["recording"] in self.recordings[part]
+    def kept(self, number: int, rejects: Sequence[RejectRow]) -> list[RejectRow]:
+        """Return the rejects of a part's units that stay."""
+        return [row for row in rejects if row["recording"] not in self.recordings[number]]
+
+    def carried(self, number: int, part: Part) -> list[RejectRow]:
+        """Return the rejects that no unit of a part holds, and that stay."""
+        return [
+            row
+            for place, row in enumerate(part.rejects)
+            if (
+                place not in self.ingest[number]
+                if row["stage"] == INGEST
+                else row["recording"] not in self.recordings[number]
+            )
+        ]
 
 
 @dataclass(kw_only=True)
@@ -63,6 +77,8 @@ def find_namesakes(
         rows=[set() for _ in parts],
         recordings=[set() for _ in parts],
         ingest=[set() for _ in parts],
+        identical=[0] * len(parts),
+        lost=[0] * len(parts),
     )
     if len(parts) < 2:
         return same
@@ -80,15 +96,18 @@ def find_namesakes(
 
 
 def _match_ingest(parts: Sequence[Part], same: Namesakes) -> None:
-    seen: set[str] = set()
+    """Leave out rejects of ingest that earlier parts have: the same row, maybe on another line."""
+    seen: Counter[tuple[str, ...]] = Counter()
     for number, part in enumerate(parts):
-        own = {to_json(row): 0 for row in part.rejects if row["stage"] == INGEST}
-        again = own.keys() & seen
-        same.ingest[number] = set(again)
-        same.identical += sum(
-            row["stage"] == INGEST and to_json(row) in again for row in part.rejects
-        )
-        seen |= own.keys()
+        own: Counter[tuple[str, ...]] = Counter()
+        for place, row in enumerate(part.rejects):
+            if row["stage"] == INGEST:
+                key = row["id"], row["reason"], row["source"]
+                own[key] += 1
+                if own[key] <= seen[key]:
+                    same.ingest[number].add(place)
+        same.identical[number] += len(same.ingest[number])
+        seen |= own
 
 
 def _key(name: str) -> int:
@@ -152,14 +171,19 @@ def _settle(
 ) -> None:  # fmt: skip
     """Keep one of the recordings of a name, and say what became of the others."""
     kept = next((number for number in owners if held[number][name].places), owners[0])
+    whole = len(held[kept][name].said) == len(held[kept][name].places)
     for number in owners:
+        one = held[number][name]
         if number == kept:
             continue
-        one = held[number][name]
+        if whole and not one.places:  # it came to nothing there, for reasons that still hold
+            whole = False  # for one: rejects of another would be counted with it
+            continue
         same.rows[number].update(one.places)
         same.recordings[number].add(name)
+        same.lost[number] += not one.places
         if sorted(one.said) == sorted(held[kept][name].said):
-            same.identical += 1
+            same.identical[number] += 1
             continue
         which = ", ".join(parts[kept].inputs)
         words = f"the recording of this id from {which} is kept, this is another one; --prefix"

@@ -49,7 +49,7 @@ class Stock:
     rejects: list[RejectRow]
     """Rows of `rejected.jsonl`."""
     losses: Losses
-    """Of the last part."""
+    """Of the last part, without what another holds alike."""
     identical: int = 0
     """Recordings that two parts hold alike, of which one is kept."""
     conflicts: int = 0
@@ -64,15 +64,10 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
     """
     config = survey_config(job)
     surveys = [survey(part.units, config) for part in parts]
-    losses = _losses(parts[-1], surveys[-1])
     same = find_namesakes(parts, surveys, config)
     surveys = [_without(one, same, number) for number, one in enumerate(surveys)]
-    carried = [
-        row
-        for number, part in enumerate(parts)
-        for row in part.rejects
-        if not same.drops_reject(number, row)
-    ]
+    losses = _losses(parts[-1], surveys[-1], same)
+    carried = [row for number, part in enumerate(parts) for row in same.carried(number, part)]
     units = [unit for part in parts for unit in part.units]
     # Filters come first: of copies, one that passes is kept.
     found = drop_filtered(_joined(surveys, parts), units, config, job.settings.filters)
@@ -83,10 +78,10 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
         parts=parts,
         units=units,
         found=found,
-        recordings=sum(part.recordings for part in parts) - same.identical,
+        recordings=sum(part.recordings for part in parts) - sum(same.identical),
         rejects=sorted(rejects, key=lambda row: ORDER.get(row["stage"], 1)),
         losses=losses,
-        identical=same.identical,
+        identical=sum(same.identical),
         conflicts=len(same.rejects),
     )
 
@@ -102,13 +97,18 @@ def survey_config(job: Job) -> SurveyConfig:
     )
 
 
-def _losses(part: Part, found: Survey) -> Losses:
-    ingest = sum(row["stage"] == INGEST for row in part.rejects)
+def _losses(part: Part, found: Survey, same: Namesakes) -> Losses:
+    """Count of the last part what did not come through, and was not known to."""
+    last = len(same.rows) - 1
+    ingest = [row for row in same.carried(last, part) if row["stage"] == INGEST]
+    recordings = part.recordings - same.identical[last]
     segments = len(found.lengths) + found.rejected_segments
-    lost = (found.lost_recordings + ingest) / max(part.recordings, 1)
     return Losses(
-        share=max(lost, found.rejected_segments / max(segments, 1)),
-        reasons={row["reason"] for row in (*part.rejects, *found.rejects)},
+        share=max(
+            (found.lost_recordings + len(ingest)) / max(recordings, 1),
+            found.rejected_segments / max(segments, 1),
+        ),
+        reasons={row["reason"] for row in (*ingest, *found.rejects)},
     )
 
 
@@ -118,6 +118,7 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
     if not dropped and not same.recordings[number]:
         return found
     places = found.lengths.unit.astype(np.int64) << 32 | found.lengths.row
+    rejects = same.kept(number, found.rejects)
     kept = ~np.isin(places, np.array([unit << 32 | row for unit, row in dropped], np.int64))
     arrays: dict[str, Any] = {name: values[kept] for name, values in vars(found.lengths).items()}
     return replace(
@@ -125,7 +126,9 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
         lengths=replace(found.lengths, **arrays),
         audio_keys=found.audio_keys[kept],
         measures={name: values[kept] for name, values in found.measures.items()},
-        rejects=[row for row in found.rejects if not same.drops_reject(number, row)],
+        rejects=rejects,
+        rejected_segments=len(rejects),
+        lost_recordings=found.lost_recordings - same.lost[number],
     )
 
 
