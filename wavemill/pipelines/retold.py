@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from wavemill.records import Recording, Span, safe_key
+from wavemill.records import Recording, Span, safe_key, to_json
 from wavemill.sharding import layout
 from wavemill.sharding.lint.rows import RENAMED
 
@@ -31,11 +31,22 @@ def custom_of(
 ) -> dict[str, Any]:
     """Return the custom fields that a cut and a NeMo row were written from.
 
-    Each renamed what would have covered fields of its own, so what one renamed is in the other.
+    Each renamed what would have covered fields of its own, and the cut wrapped what lhotse would
+    take for a manifest; what one of them changed is in the other as it was. A name that both
+    change stays changed.
     """
-    custom = {name: value for name, value in line.items() if name not in layout.NEMO_FIELDS}
-    taken = {*layout.CUT_FIELDS, *streams, layout.ORIGIN}
-    for name in layout.NEMO_FIELDS - taken:
-        if name in of_cut and f"{RENAMED}{name}" in custom:
-            custom[name] = custom.pop(f"{RENAMED}{name}")
+    taken = {*layout.CUT_FIELDS, *streams, layout.ORIGIN} - layout.NEMO_FIELDS
+    custom: dict[str, Any] = {}
+    for name, value in of_cut.items():
+        plain = name.removeprefix(RENAMED)
+        if plain != name and plain in taken:
+            custom |= {given: line[given] for given in (plain, name) if given in line}
+        else:
+            custom[name] = _unwrapped(line, name, value)
     return custom
+
+
+def _unwrapped(line: Mapping[str, Any], name: str, value: Any) -> Any:
+    """Return a field's value as a NeMo row has it, if that is the same field's."""
+    other = line.get(f"{RENAMED}{name}" if name in layout.NEMO_FIELDS else name, value)
+    return other if to_json(value) in (to_json(other), to_json({"value": other})) else value
