@@ -16,7 +16,10 @@ import pytest
 from tests.conftest import UTTERANCES, wavemill
 
 JOB = ("--tokenizer", "mvq", "--unit-mb", "0.5")
-LINE = "wavemill: stopped; give the same command again, and `prepare`, `add` and `merge` go on where they stood"
+LINE = (
+    "wavemill: stopped; give the same command again, and `prepare`, `add` and `merge` go on where"
+    " they stood"
+)
 
 
 PROGRESS = ("ingest:", "units:", "shards:", "publish:")

@@ -16,7 +16,10 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 3.0
-LINE = "wavemill: stopped; give the same command again, and `prepare`, `add` and `merge` go on where they stood\n"
+LINE = (
+    "wavemill: stopped; give the same command again, and `prepare`, `add` and `merge` go on where"
+    " they stood\n"
+)
 SHOW_CURSOR = "\x1b[?25h"
 
 
