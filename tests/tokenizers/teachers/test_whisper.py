@@ -1,5 +1,6 @@
-"""Whisper's encoder: of transformers' models, and of CTranslate2's where that is installed."""
+"""Whisper's encoder: of transformers' models, and of CTranslate2's."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,8 @@ import transformers
 
 from tests.tokenizers.teachers import tiny
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import is_installed
 from wavemill.tokenizers.teachers.base import Clip, Features, Teacher, TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
-
-needs_ctranslate2 = pytest.mark.skipif(
-    not is_installed("ctranslate2"), reason="ctranslate2 is not installed"
-)
 
 
 @pytest.fixture(scope="module")
@@ -102,20 +98,20 @@ def test_wrong_models_are_refused(folder: Path, tmp_path: Path) -> None:
         make_teacher(TeacherConfig(name="whisper"))
 
 
-def test_a_ctranslate2_folder_needs_that_package_or_a_whole_model(tmp_path: Path) -> None:
+def test_a_ctranslate2_folder_needs_that_package_or_a_whole_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a model")
-    words = (
-        "is no CTranslate2 Whisper model" if is_installed("ctranslate2") else "needs ctranslate2"
-    )
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match="is no CTranslate2 Whisper model"):
         teacher(tmp_path)
     with pytest.raises(UsageError, match=r"layer=1, but .* is a CTranslate2 model"):
         teacher(tmp_path, layer=1)
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    with pytest.raises(UsageError, match=r"needs ctranslate2 .*pip install 'wavemill\[whisper\]'"):
+        teacher(tmp_path)
 
 
-@needs_ctranslate2
 def test_a_converted_model_gives_nearly_the_same_features(folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("ctranslate2.converters")
     from ctranslate2.converters import TransformersConverter
 
     TransformersConverter(str(folder)).convert(str(tmp_path / "converted"))
