@@ -3,11 +3,15 @@
     python benchmarks/corpora.py asterisk-en --out /tmp/asterisk-en
     python benchmarks/mvq_error.py /tmp/asterisk-en
     python benchmarks/mvq_error.py /tmp/asterisk-en --teacher whisper --teacher-model MODEL
+    python benchmarks/mvq_error.py /tmp/asterisk-en --frames-file F.npz --methods MVQ --bytes 8
+
+The last keeps the drawn frames in a file, from which other methods and sizes then read them.
 
 All are fitted on the same frames, normalised per dimension, and measured on the same recordings
 that none has heard. Relative error is the summed squared error over that of the training mean.
 MVQ's codes are after 5 refinements. PQ splits the dimensions evenly; zeros fill up what does not
-divide. RQ and LSQ are faiss's additive quantizers. The table shows whatever comes out.
+divide; OPQ turns the space first. RQ and LSQ are faiss's additive quantizers. The table shows
+whatever comes out.
 """
 
 import argparse
@@ -76,11 +80,25 @@ def by_faiss(build: Callable[[int, int], Any]) -> Method:
     return method
 
 
+def by_opq(train: Frames, test: Frames, codebooks: int) -> Frames:
+    """Turn the space so that PQ's parts are alike, and quantize by PQ."""
+    dim = train.shape[1]
+    width = -(-dim // codebooks) * codebooks
+    turn = faiss.OPQMatrix(dim, codebooks, width)
+    turn.train(train)
+    turned = by_faiss(lambda wide, n: faiss.ProductQuantizer(wide, n, 8))(
+        turn.apply(train), turn.apply(test), codebooks
+    )
+    frames: Frames = turn.reverse_transform(turned)
+    return frames
+
+
 def methods(iterations: int) -> dict[str, Method]:
     """Name the methods, in the order of the table."""
     return {
         "MVQ": by_mvq(iterations),
         "PQ": by_faiss(lambda dim, n: faiss.ProductQuantizer(dim, n, 8)),
+        "OPQ": by_opq,
         "RQ": by_faiss(lambda dim, n: faiss.ResidualQuantizer(dim, n, 8)),
         "LSQ": by_faiss(lambda dim, n: faiss.LocalSearchQuantizer(dim, n, 8)),
     }
@@ -93,12 +111,28 @@ def split(corpus: Path, limit: int) -> tuple[list[Path], list[Path]]:
     return [path for number, path in enumerate(paths) if number % 5], paths[::5]
 
 
+def frames(options: argparse.Namespace) -> tuple[Frames, Frames]:
+    """Draw frames to fit and to measure on, or read those that were kept."""
+    kept = options.frames_file
+    if kept and kept.exists():
+        file = np.load(kept, allow_pickle=False)
+        return file["train"], file["test"]
+    config = TeacherConfig(name=options.teacher, model=options.teacher_model, layer=options.layer)
+    teacher = make_teacher(config)
+    fit_on, measure_on = split(options.corpus, options.recordings)
+    train = draw(fit_on, teacher, options.frames)
+    test = draw(measure_on, teacher, options.frames // 5)
+    if kept:
+        np.savez(kept, train=train, test=test)
+    return train, test
+
+
 def table(train: Frames, test: Frames, options: argparse.Namespace) -> None:
     """Fit and measure everything, and print a row a size."""
     mean, std = train.mean(axis=0), train.std(axis=0) + 1e-3
     train, test = (train - mean) / std, (test - mean) / std
     spread = float(np.square(test - train.mean(axis=0)).sum())
-    found = methods(options.iterations)
+    found = {n: m for n, m in methods(options.iterations).items() if n in options.methods}
     print(f"{'bytes':>5} " + " ".join(f"{name + ' (s)':>14}" for name in found))
     for codebooks in options.bytes:
         cells = []
@@ -116,17 +150,15 @@ def main() -> None:
     parser.add_argument("--teacher", default="logmel")
     parser.add_argument("--teacher-model")
     parser.add_argument("--layer", type=int)
-    parser.add_argument("--bytes", type=int, nargs="+", default=[2, 4, 8])
+    parser.add_argument("--bytes", type=int, nargs="+", default=[4, 8, 16])
+    parser.add_argument("--methods", nargs="+", default=list(methods(0)), help="of the table")
+    parser.add_argument("--frames-file", type=Path, help="an .npz to keep the frames in")
     parser.add_argument("--frames", type=int, default=50_000)
     parser.add_argument("--iterations", type=int, default=3000, help="of each phase of MVQ")
     parser.add_argument("--recordings", type=int, default=10**9, help="take the first so many")
     options = parser.parse_args()
     faiss.omp_set_num_threads(1)
-    config = TeacherConfig(name=options.teacher, model=options.teacher_model, layer=options.layer)
-    teacher = make_teacher(config)
-    fit_on, measure_on = split(options.corpus, options.recordings)
-    train = draw(fit_on, teacher, options.frames)
-    test = draw(measure_on, teacher, options.frames // 5)
+    train, test = frames(options)
     print(f"{options.teacher}: {train.shape[1]} dimensions, {len(train)} and {len(test)} frames")
     table(train, test, options)
 
