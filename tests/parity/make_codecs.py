@@ -1,7 +1,7 @@
-"""Write golden/{encodec_24khz,encodec_48khz,dac,mimi}.json: ids by the authors' own packages.
+"""Write golden/{encodec_24khz,encodec_48khz,dac,dac_24khz,dac_16khz,mimi}.json.
 
-The packages clash with wavemill's, so they get an environment that sees wavemill's torch and takes
-nothing else from the index (about 10 MB):
+Ids by the authors' own packages. These clash with wavemill's, so they get an environment that sees
+wavemill's torch and takes nothing else from the index (about 10 MB):
 
     python -m venv --without-pip ORACLE
     echo VENV/lib/python3.11/site-packages > ORACLE/lib/python3.11/site-packages/base.pth
@@ -95,18 +95,18 @@ def encodec(name: str, lengths: list[int], bandwidths: list[float]) -> None:
     write(f"encodec_{name}", shapes, cases)
 
 
-def dac() -> None:
-    """Run DAC at 44.1 kHz."""
+def dac(name: str, sample_rate: int, codebook_counts: list[int], **sizes: Any) -> None:
+    """Run DAC; the sizes are those of its released configurations."""
     package: Any = importlib.import_module("dac")
-    model = package.DAC(sample_rate=44_100).eval()
+    model = package.DAC(sample_rate=sample_rate, **sizes).eval()
     shapes = fill(model)
     cases = []
-    for samples in (1, 44_100, 70_001):
+    for samples in (1, sample_rate, 70_001):
         clip = torch.from_numpy(random_clip(samples, samples))[None, None]
-        for codebooks in (1, 4, 9):
-            codes = model.encode(model.preprocess(clip, 44_100), n_quantizers=codebooks)[1]
+        for codebooks in codebook_counts:
+            codes = model.encode(model.preprocess(clip, sample_rate), n_quantizers=codebooks)[1]
             cases.append(case(samples, codebooks, codes[0]))
-    write("dac", shapes, cases)
+    write(name, shapes, cases)
 
 
 def mimi() -> None:
@@ -133,5 +133,8 @@ if __name__ == "__main__":
     with torch.no_grad():
         encodec("24khz", [1, 24_000, 60_001], [1.5, 6.0, 24.0])
         encodec("48khz", [1, 48_000, 100_001], [3.0, 6.0, 24.0])
-        dac()
+        narrow = {"encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2]}
+        dac("dac", 44_100, [1, 4, 9])
+        dac("dac_24khz", 24_000, [1, 8, 32], n_codebooks=32, **narrow)
+        dac("dac_16khz", 16_000, [1, 4, 12], n_codebooks=12, **narrow)
         mimi()

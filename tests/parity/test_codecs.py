@@ -19,6 +19,7 @@ DAC_ARGUMENTS = {
     "decoder_rates": [8, 8, 4, 2], "n_codebooks": 9, "codebook_size": 1024, "codebook_dim": 8,
     "quantizer_dropout": 0.5, "sample_rate": 44_100,
 }  # fmt: skip
+NARROW = {"encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2]}
 
 
 def check(tokenizer: Any, stored: Any, setting: float) -> None:
@@ -40,11 +41,21 @@ def test_encodec_gives_the_ids_of_facebook_s_package(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_dac_gives_the_ids_of_descript_s_package(tmp_path: Path) -> None:
-    stored = golden("dac")
-    checkpoint = {"state_dict": drawn_state(stored), "metadata": {"kwargs": DAC_ARGUMENTS}}
-    torch.save(checkpoint, tmp_path / "weights.pth")
-    for codebooks in (1, 4, 9):
+@pytest.mark.parametrize(
+    ("name", "counts", "arguments"),
+    [
+        ("dac", (1, 4, 9), {}),
+        ("dac_24khz", (1, 8, 32), {**NARROW, "n_codebooks": 32, "sample_rate": 24_000}),
+        ("dac_16khz", (1, 4, 12), {**NARROW, "n_codebooks": 12, "sample_rate": 16_000}),
+    ],
+)
+def test_dac_gives_the_ids_of_descript_s_package(
+    name: str, counts: tuple[int, ...], arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    stored = golden(name)
+    metadata = {"kwargs": DAC_ARGUMENTS | arguments}
+    torch.save({"state_dict": drawn_state(stored), "metadata": metadata}, tmp_path / "weights.pth")
+    for codebooks in counts:
         model = DacConfig(model=str(tmp_path / "weights.pth"), codebooks=codebooks)
         check(DacTokenizer(model), stored, codebooks)
 
