@@ -48,10 +48,10 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
 """Name in transformers, and settings: as published, but narrow."""
 
 
-def write_small(codec: str, folder: Path) -> str:
-    """Write a small codec as the hub has it; return the folder."""
+def write_small(codec: str, folder: Path, like: tuple[str, dict[str, Any]] | None = None) -> str:
+    """Write a small codec as the hub has it, or one of other settings; return the folder."""
     transformers: Any = pytest.importorskip("transformers")
-    family, settings = SMALL[codec]
+    family, settings = like or SMALL[codec]
     config = getattr(transformers, f"{family}Config")(**settings)
     model = getattr(transformers, f"{family}Model")(config)
     own = {name: part for name, part in model.state_dict().items() if part.ndim}

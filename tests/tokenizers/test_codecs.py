@@ -1,7 +1,6 @@
 """What holds of every codec, shown with small random ones."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,33 +55,6 @@ def test_ids_fit_the_facts(codec: Tokenizer) -> None:
         assert codec.facts.frame_rate is not None
         seconds = len(clip) / codec.facts.sample_rate
         assert 0 <= len(codes) - seconds * codec.facts.frame_rate <= 1.01
-
-
-def test_a_clip_s_ids_depend_on_it_alone(codec: Tokenizer) -> None:
-    clips = clips_for(codec)
-    alone = [codec.encode([clip])[0] for clip in clips]
-    backwards = codec.encode(clips[::-1])[::-1]
-    for one, together, turned in zip(alone, codec.encode(clips), backwards, strict=True):
-        assert np.array_equal(one, together)
-        assert np.array_equal(one, turned)
-    assert len(np.unique(np.concatenate(alone))) > 1
-
-
-def test_another_process_gives_the_same_ids(models: dict[str, str]) -> None:
-    script = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from tests.tokenizers.test_codecs import clips_for, make\n"
-        "for name, model in zip(sys.argv[1::2], sys.argv[2::2]):\n"
-        "    codec = make(name, model)\n"
-        "    print([codes.tolist() for codes in codec.encode(clips_for(codec))])\n"
-    )
-    arguments = [part for pair in sorted(models.items()) for part in pair]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
-    )
-    codecs = [make(name, model) for name, model in sorted(models.items())]
-    ours = [[codes.tolist() for codes in codec.encode(clips_for(codec))] for codec in codecs]
-    assert done.stdout.splitlines() == [str(codes) for codes in ours]
 
 
 @pytest.mark.parametrize("samples", [1, 319, 4000])
@@ -218,3 +190,16 @@ def test_a_model_in_several_files_is_one(models: dict[str, str], tmp_path: Path)
     (tmp_path / codec_files.HUB_INDEX).write_text(json.dumps({"weight_map": places}))
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     assert make("dac", str(tmp_path)).facts == make("dac", models["dac"]).facts
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("dac", {"codebook_size": 131_072}), ("xcodec2", {"quantization_levels": [4] * 9})],
+)
+def test_a_codebook_too_large_for_uint16_is_refused(
+    name: str, size: dict[str, Any], tmp_path: Path
+) -> None:
+    family, settings = SMALL[name]
+    with pytest.raises(UsageError, match=r"a codebook of \d+ ids does not fit uint16") as caught:
+        make(name, write_small(name, tmp_path, (family, settings | size)))
+    assert len(str(caught.value).splitlines()) == 1

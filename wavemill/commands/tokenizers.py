@@ -19,7 +19,15 @@ def tokenizers(*, json_: bool) -> None:
     wavemill tokenizers --json
     """
     facts = {name: _facts(name) for name in _names()}
-    head = ("name", "Hz", "tokens a second", "codebooks x size", "weights", "settings")
+    head = (
+        "name",
+        "Hz",
+        "tokens a second",
+        "codebooks x size",
+        "weights",
+        "long audio",
+        "settings",
+    )
     lines = table(head, [_row(name, row) for name, row in facts.items()])
     missing = {row["install"] for row in facts.values() if row["missing"]}
     emit(facts, [*lines, *(f"for those marked *: {line}" for line in sorted(missing))], json_=json_)
@@ -31,10 +39,11 @@ def _row(name: str, row: dict[str, Any]) -> tuple[str, ...]:
     )
     name += "*" if row["missing"] else ""
     if "num_codebooks" not in row:
-        return name, "", "", "", row["weights"], settings
+        return name, "", "", "", row["weights"], row["long_audio"], settings
     rate = "irregular" if row["frame_rate"] is None else f"{row['frame_rate']:g}"
     books = f"{row['num_codebooks']} x {row['codebook_size']}"
-    return name, f"{row['sample_rate']}", rate, books, row["weights"], settings
+    hz = f"{row['sample_rate']}"
+    return name, hz, rate, books, row["weights"], row["long_audio"], settings
 
 
 def _names() -> list[str]:
@@ -62,6 +71,7 @@ def _facts(name: str) -> dict[str, Any]:
         "missing": missing,
         "install": f"pip install 'wavemill[{build.extra}]'" if build.extra else "",
         "weights": build.weights,
+        "long_audio": build.long_audio,
     }
     if build.weights == "inside":
         return {**asdict(make_tokenizer(Spec(name=name)).facts), **about}

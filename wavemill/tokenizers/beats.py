@@ -30,6 +30,8 @@ from wavemill.tokenizers.beats_fbank import patches as cut_patches
 EMBED_DIM = 512
 CODE_DIM = 256
 CODEBOOK_SIZE = 1024
+BLOCK_PATCHES = 4800
+"""How many are worked out at once, of 96 s."""
 VERSION = 1
 """Goes up when the same audio would get other tokens."""
 
@@ -75,6 +77,7 @@ class BeatsTokenizer:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = "units"  # has openbeats, for `model`
     weights: ClassVar[str] = "inside"
+    long_audio: ClassVar[str] = "exact; model=: windows of 28.8 s"
 
     def __init__(self, config: BeatsConfig) -> None:
         """Draw or load the weights.
@@ -120,11 +123,13 @@ class RandomProjection:
     def ids(self, clip: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         """Find the codeword of every patch of a clip [N]: [T]."""
         patches_TF = cut_patches(normalised_fbank(torch.from_numpy(clip)))
+        return torch.cat([self._ids(part) for part in patches_TF.split(BLOCK_PATCHES)]).numpy()
+
+    def _ids(self, patches_TF: Tensor) -> Tensor:
         embedded = functional.layer_norm(patches_TF @ self._embedding.T, (EMBED_DIM,))
         projected = functional.layer_norm(embedded @ self._projection.T, (CODE_DIM,))
         scores_TK = projected @ self._codebook.T - self._half_norms
-        ids: npt.NDArray[np.int64] = scores_TK.argmax(dim=1).numpy()
-        return ids
+        return scores_TK.argmax(dim=1)
 
 
 @cache

@@ -120,7 +120,9 @@ def read_checkpoint(url: str) -> Mapping[str, Any]:
         try:
             return safetensors.torch.load(data)
         except safetensors.SafetensorError as error:
-            raise UsageError(f"{url} is not a safetensors file: {error}") from error
+            raise UsageError(
+                f"{url} is not a safetensors file: {error}; if it was cut short, fetch it again"
+            ) from error
     state = _unpickle(url, data)
     if not isinstance(state, Mapping):
         raise UsageError(f"{url} holds no state dict but a {type(state).__name__}")
@@ -136,7 +138,11 @@ def _unpickle(url: str, data: bytes) -> Any:
             " state_dict() alone, or as safetensors"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UsageError(f"{url} is not a file that torch.save wrote: {error}") from error
+        words = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise UsageError(
+            f"{url} is not a file that torch.save wrote: {words}; if it was cut short, fetch it"
+            " again"
+        ) from error
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:

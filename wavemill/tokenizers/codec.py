@@ -13,7 +13,7 @@ from wavemill.digest import digest
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.codec_files import digest_codec
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same audio and weights would get other tokens from any codec."""
 
 
@@ -26,6 +26,7 @@ class CodecTokenizer(ABC):
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
     weights: ClassVar[str] = "the Hugging Face hub, or model="
+    long_audio: ClassVar[str]
     facts: TokenizerFacts
 
     @torch.inference_mode()

@@ -146,7 +146,8 @@ def _check_report(codec: CodecClass, place: str, report: dict[str, Any]) -> None
         if names:
             raise UsageError(
                 f"{codec.name}: {place} is not a checkpoint of {codec.model}:"
-                f" {len(names)} tensors are {problem}, such as {min(names)}"
+                f" {len(names)} tensors are {problem}, such as {min(names)}; give {codec.name}'s"
+                " own, whole"
             )
 
 

@@ -10,7 +10,7 @@ The scales are no ids and are not kept, so decoded audio has pieces of one loudn
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class EncodecConfig:
 
 class EncodecTokenizer(CodecTokenizer):
     """EnCodec's ids: [T, Q] uint16."""
+
+    long_audio: ClassVar[str] = "exact"
 
     def __init__(self, config: EncodecConfig) -> None:
         """Load the weights.

@@ -53,6 +53,7 @@ class GfsqTokenizer:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     weights: ClassVar[str] = "the authors' file: model="
+    long_audio: ClassVar[str] = "exact"
 
     def __init__(self, config: GfsqConfig) -> None:
         """Load the weights.

@@ -48,6 +48,7 @@ class KmeansTokenizer:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = "units"
     weights: ClassVar[str] = "fitted: wavemill fit kmeans"
+    long_audio: ClassVar[str] = "exact of logmel, else windows"
 
     def __init__(self, config: KmeansConfig) -> None:
         """Load centroids and teacher.

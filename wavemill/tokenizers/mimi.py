@@ -5,9 +5,11 @@ A clip is filled with silence to a whole number of frames, as the authors' `enco
 transformers alone would pad inside each layer, and the last frame would have other ids.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,8 +18,11 @@ from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import mimi_layout
+from wavemill.tokenizers.threads import torch_threads
 
 MIMI = CodecClass(name="mimi", model="MimiModel", config="MimiConfig", convert=mimi_layout)
+FRAMES_A_BLOCK = 25
+"""2 s, whose activations are small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,15 @@ class MimiConfig:
 
 
 class MimiTokenizer(CodecTokenizer):
-    """Mimi's ids: [T, Q] uint16, the semantic ones first."""
+    """Mimi's ids: [T, Q] uint16, the semantic ones first.
+
+    All of it is causal: convolutions, and a transformer whose frames attend to the last 10 s. So
+    clips are encoded in blocks of 2 s that hand on what the next one looks back at: memory is
+    bounded, and ids are those of the whole clip, unless a number lies within float32's 1e-6 of a
+    boundary. Decoding runs whole.
+    """
+
+    long_audio: ClassVar[str] = "exact"
 
     def __init__(self, config: MimiConfig) -> None:
         """Load the weights.
@@ -66,9 +79,20 @@ class MimiTokenizer(CodecTokenizer):
 
     def _encode(self, clip_N: Tensor) -> Tensor:
         filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.frame_size))
-        encoded = self._model.encode(filled_N[None, None], num_quantizers=self._codebooks)
-        codes_QT: Tensor = encoded.audio_codes[0]
-        return codes_QT
+        quantizer = self._model.quantizer
+        with torch_threads(1):
+            parts = [quantizer.encode(part, self._codebooks) for part in self._latents(filled_N)]
+        return torch.cat(parts, dim=-1)[:, 0]
+
+    def _latents(self, clip_N: Tensor) -> Iterator[Tensor]:
+        """Run the encoder over a clip of whole frames; yield latents [1, D, T], in order."""
+        attended = convolved = None
+        for block_N in clip_N.split(FRAMES_A_BLOCK * self._model.config.frame_size):
+            part = self._model.encoder(
+                block_N[None, None], cache=attended, padding_cache=convolved, use_streaming=True
+            )
+            attended, convolved = part.cache, part.padding_cache
+            yield part.latents
 
     def _decode(self, codes_QT: Tensor) -> Any:
         return self._model.decode(codes_QT[None]).audio_values[0].mean(dim=0).numpy()

@@ -100,6 +100,7 @@ class MvqTokenizer:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = "units"
     weights: ClassVar[str] = "inside"
+    long_audio: ClassVar[str] = "exact of logmel, else windows"
 
     def __init__(self, config: MvqConfig) -> None:
         """Load the weights.

@@ -66,6 +66,7 @@ class SqTokenizer:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     weights: ClassVar[str] = "the authors' folder: model="
+    long_audio: ClassVar[str] = "exact"
 
     def __init__(self, config: SqConfig) -> None:
         """Load the weights.

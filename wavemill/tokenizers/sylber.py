@@ -62,6 +62,7 @@ class SyllableEmbedder:
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
     weights: ClassVar[str] = "model=, and units= of wavemill fit sylber"
+    long_audio: ClassVar[str] = "windows of max_seconds"
 
     def __init__(self, config: SylberConfig) -> None:
         """Load the encoder.

@@ -24,6 +24,7 @@ from wavemill.tokenizers.checkpoints import (
 )
 from wavemill.tokenizers.hubert_long import receptive_field, run_long
 from wavemill.tokenizers.syllables import Features
+from wavemill.tokenizers.threads import torch_threads
 
 SAMPLE_RATE = 16_000
 CHECKPOINT = "sylber.ckpt"
@@ -85,10 +86,11 @@ class SylberEncoder:
         wave = _normalised(torch.from_numpy(np.asarray(clip, np.float32)))
         wave = functional.pad(wave, (0, max(0, self.shortest_samples - len(wave))))
         frames = (len(wave) - self.shortest_samples) // self.hop_samples + 1
-        if frames <= self._longest:
-            states = self._net(wave[None]).last_hidden_state[0]
-        else:
-            states = run_long(self._net, wave, self._longest, self._overlap)
+        with torch_threads(1):
+            if frames <= self._longest:
+                states = self._net(wave[None]).last_hidden_state[0]
+            else:
+                states = run_long(self._net, wave, self._longest, self._overlap)
         features: Features = states.numpy()
         return features
 
@@ -137,7 +139,7 @@ def _load(net: Any, state: Mapping[str, Tensor], url: str) -> list[str]:
     if lacking := sorted(set(missing) - _UNUSED):
         raise UsageError(
             f"sylber: {url} lacks {len(lacking)} of the weights of this HuBERT, such as"
-            f" {lacking[0]}"
+            f" {lacking[0]}; give Sylber's own or a HuBERT-base's"
         )
     return sorted(set(unused) - _UNUSED)
 

@@ -34,7 +34,8 @@ TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
 
 The class says what it takes to build one: `packages`, those to import that not every installation
 has; `extra`, the extra of wavemill that brings them; and `weights`, where they come from ("inside"
-if they ship with wavemill).
+if they ship with wavemill). `long_audio` says how a long clip's memory is bounded: "exact" where
+its tokens are those of the uncut clip but for float32's rounding, else in which windows it is cut.
 """
 
 

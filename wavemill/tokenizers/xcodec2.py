@@ -6,16 +6,21 @@ checkpoint as transformers has it; the features for that model are transformers'
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
+from wavemill.tokenizers.teachers.windows import windows
+from wavemill.tokenizers.threads import torch_threads
 
 XCODEC2 = CodecClass(name="xcodec2", model="Xcodec2Model", config="Xcodec2Config")
+WINDOW_STEPS, CONTEXT_STEPS = 1500, 250
+"""30 s, and the 5 s at each inner side of them that are heard and do not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +33,14 @@ class Xcodec2Config:
 
 
 class Xcodec2Tokenizer(CodecTokenizer):
-    """X-Codec 2's ids: [T, 1] uint16."""
+    """X-Codec 2's ids: [T, 1] uint16.
+
+    Its semantic model attends to the whole clip, which is normalised, too: clips longer than 30 s
+    are cut into windows of 30 s, of which the middle 20 s count. Ids of a long clip are not those
+    of the uncut one. With small random weights XX of 100 differ; of the published it is not known.
+    """
+
+    long_audio: ClassVar[str] = "windows of 30 s"
 
     def __init__(self, config: Xcodec2Config) -> None:
         """Load the weights.
@@ -57,6 +69,18 @@ class Xcodec2Tokenizer(CodecTokenizer):
         )
 
     def _encode(self, clip_N: Tensor) -> Tensor:
+        hop = self._model.config.hop_length
+        steps = len(clip_N) // hop + 1
+        parts = []
+        for start, stop, first, last in windows(steps, WINDOW_STEPS, CONTEXT_STEPS):
+            # A sample of silence is put after what is heard: an inner window leaves room for it.
+            end = len(clip_N) if stop == steps else stop * hop - 1
+            with torch_threads(1):
+                codes_1T = self._ids(clip_N[start * hop : end])
+            parts.append(codes_1T[:, first - start : last - start])
+        return torch.cat(parts, dim=-1)
+
+    def _ids(self, clip_N: Tensor) -> Tensor:
         features = self._features(
             clip_N.numpy(), sampling_rate=self.facts.sample_rate, return_tensors="pt"
         )

@@ -1,0 +1,161 @@
+"""A small tokenizer of random weights for every name in the table, and what cuts its long clips."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.tokenizers.codec_files import SMALL, real_clips, write_small
+from tests.tokenizers.hubert_files import SETTINGS, write_hubert, write_units
+from tests.tokenizers.random_models import write_model
+from tests.tokenizers.teachers import tiny
+from wavemill.specs import Spec
+from wavemill.tokenizers.base import Tokenizer
+from wavemill.tokenizers.codec_layouts import ENCODEC_48KHZ
+from wavemill.tokenizers.fit_kmeans import FitKmeansConfig, fit_from_clips, save_model
+from wavemill.tokenizers.table import make_tokenizer
+from wavemill.tokenizers.teachers.base import TeacherConfig
+from wavemill.tokenizers.teachers.table import make_teacher
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallModel:
+    """How a tokenizer is made, and how its long clips are cut."""
+
+    write: Callable[[Path], Settings]
+    """Writes its files into a folder; gives the settings to build it from them."""
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    """`module.NAME` of wavemill.tokenizers -> a value that makes blocks of some seconds."""
+    whole: Settings = field(default_factory=dict)
+    """Settings that run a clip at once, where endless blocks are not all it takes."""
+    most_changed: float = 0.0
+    """The share of ids that cutting changes at most; 0 where it is exact."""
+
+
+def codec(name: str, **settings: Any) -> Callable[[Path], Settings]:
+    """Write a codec as the hub has it."""
+
+    def write(folder: Path) -> Settings:
+        family, shape = SMALL[name]
+        return {"model": write_small(name, folder, (family, shape | settings))}
+
+    return write
+
+
+def _dac(folder: Path) -> Settings:
+    return {"model": write_small("dac", folder), "codebooks": 3}
+
+
+def _xcodec2(folder: Path) -> Settings:
+    """Write X-Codec 2 and move what its quantizer takes to where its levels are."""
+    import transformers
+
+    model = transformers.Xcodec2Model.from_pretrained(write_small("xcodec2", folder)).eval()
+    extractor = transformers.Xcodec2FeatureExtractor()
+    heard: list[torch.Tensor] = []
+    hook = model.quantizer.project_in.register_forward_hook(lambda *given: heard.append(given[2]))
+    with torch.inference_mode():
+        for clip in real_clips(16_000, 6):
+            model.encode(**extractor(clip, sampling_rate=16_000, return_tensors="pt"))
+    hook.remove()
+    levels_TL = torch.cat([part[0] for part in heard])
+    scale = 1.5 / levels_TL.std(dim=0)
+    state = load_file(folder / "model.safetensors")
+    weight, bias = "quantizer.project_in.weight", "quantizer.project_in.bias"
+    state[weight] *= scale[:, None]
+    state[bias] = (state[bias] - levels_TL.mean(dim=0)) * scale
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return {"model": folder}
+
+
+def _random(name: str) -> Callable[[Path], Settings]:
+    def write(folder: Path) -> Settings:
+        write_model(name, folder, small=True)
+        return {"model": folder}
+
+    return write
+
+
+def _beats_distilled(folder: Path) -> Settings:
+    place = folder / "Tokenizer_iter9.pt"
+    tiny.beats_checkpoint(place, tiny.BEATS_SMALL, tokenizer=True)
+    return {"model": place}
+
+
+def _kmeans(folder: Path) -> Settings:
+    # As in large models each frame has a norm of its own; one over time would hear every cut.
+    norms: dict[str, Any] = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+    tiny.speech_encoder(folder / "hubert", "hubert", **norms)
+    teacher = make_teacher(TeacherConfig(name="hubert", model=str(folder / "hubert"), layer=2))
+    units = FitKmeansConfig(units=40, iterations=5)
+    save_model(str(folder / "model"), fit_from_clips(tiny.real_clips(), units, teacher))
+    return {"model": folder / "model"}
+
+
+def _sylber(folder: Path) -> Settings:
+    write_hubert(folder / "hubert")
+    write_units(folder / "units.safetensors")
+    files = {"model": folder / "hubert", "units": folder / "units.safetensors"}
+    return {**files, **SETTINGS, "max_seconds": 10.0}
+
+
+MODELS: dict[str, SmallModel] = {
+    "beats": SmallModel(
+        write=lambda _: {"seed": 3},
+        blocks={"beats.BLOCK_PATCHES": 80, "beats_fbank.BLOCK_FRAMES": 160},
+    ),
+    "beats/distilled": SmallModel(
+        write=_beats_distilled,
+        blocks={
+            "beats_encoder.WINDOW_STEPS": 60,
+            "beats_encoder.CONTEXT_STEPS": 10,
+            "beats_fbank.BLOCK_FRAMES": 160,
+            "nearest._CHUNK_SCORES": 65_536,
+        },
+        most_changed=0.1,
+    ),
+    "dac": SmallModel(write=_dac, blocks={"dac.BLOCK_STEPS": 50}),
+    "encodec": SmallModel(
+        write=codec("encodec"),
+        blocks={"causal_blocks.BLOCKS_A_PIECE": 2, "causal_blocks.FRAMES_A_BLOCK": 40},
+    ),
+    "encodec/48khz": SmallModel(write=codec("encodec", **ENCODEC_48KHZ)),
+    "gfsq": SmallModel(write=_random("gfsq"), blocks={"gfsq.BLOCK_STEPS": 43}),
+    "kmeans": SmallModel(
+        write=_kmeans,
+        blocks={
+            "teachers.transformers_encoder.WINDOW_SECONDS": 6,
+            "teachers.transformers_encoder.CONTEXT_SECONDS": 1,
+        },
+        most_changed=0.03,
+    ),
+    "mimi": SmallModel(write=codec("mimi"), blocks={"mimi.FRAMES_A_BLOCK": 5}),
+    "mvq": SmallModel(
+        write=lambda _: {},
+        blocks={"features._CHUNK_FRAMES": 64, "quantizer._CHUNK_SCORES": 65_536},
+    ),
+    "sq": SmallModel(write=_random("sq"), blocks={"sq.BLOCK_STEPS": 71}),
+    "sylber": SmallModel(
+        write=_sylber,
+        blocks={"hubert_long.CHUNK_FRAMES": 100},
+        whole={"max_seconds": 60.0},
+        most_changed=0.02,
+    ),
+    "xcodec2": SmallModel(
+        write=_xcodec2,
+        blocks={"xcodec2.WINDOW_STEPS": 250, "xcodec2.CONTEXT_STEPS": 50},
+        most_changed=0.1,
+    ),
+}
+"""Name in the table, and after a slash what is special -> model."""
+
+
+def make(label: str, settings: Settings) -> Tokenizer:
+    """Build a tokenizer by its label above."""
+    given = tuple((key, str(value)) for key, value in settings.items())
+    return make_tokenizer(Spec(name=label.partition("/")[0], settings=given))
