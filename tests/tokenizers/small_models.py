@@ -112,8 +112,8 @@ MODELS: dict[str, SmallModel] = {
     "beats/distilled": SmallModel(
         write=_beats_distilled,
         blocks={
-            "beats_encoder.WINDOW_STEPS": 60,
-            "beats_encoder.CONTEXT_STEPS": 10,
+            "beats_encoder.WINDOW_STEPS": 40,
+            "beats_encoder.CONTEXT_STEPS": 5,
             "beats_fbank.BLOCK_FRAMES": 160,
             "nearest._CHUNK_SCORES": 65_536,
         },

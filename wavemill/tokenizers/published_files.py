@@ -73,8 +73,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], url: str) -> N
         lines = [line.strip() for line in str(error).splitlines()[1:]]
         words = " ".join(lines)
         raise UsageError(
-            f"{url} holds other weights than {type(module).__name__} has; give the published ones:"
-            f" {words[:300]}"
+            f"{url} holds other weights than {type(module).__name__} has: {words[:300]}; give the"
+            " published ones"
         ) from error
 
 
