@@ -43,7 +43,8 @@ class TokenizerFacts:
             raise ValueError(f"tokenizer name {self.name!r} is not an identifier: use a-z, 0-9, _")
         if self.codebook_size > 65536:
             raise ValueError(
-                f"{self.name}: a codebook of {self.codebook_size} ids does not fit uint16"
+                f"{self.name}: a codebook of {self.codebook_size} ids does not fit uint16:"
+                " give a model of 65536 at most"
             )
 
     @property

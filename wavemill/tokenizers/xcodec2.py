@@ -37,8 +37,8 @@ class Xcodec2Tokenizer(CodecTokenizer):
 
     Its semantic model attends to the whole clip, which is normalised, too: clips longer than 30 s
     are cut into windows of 30 s, of which the middle 20 s count. Ids of a long clip are not those
-    of the uncut one: 7 % differed of 24 s of speech in windows of 5 s, with small random weights.
-    Of the published ones it is not known.
+    of the uncut one: with small random weights 3 to 6 % of a minute's differed. Of the published
+    ones it is not known.
     """
 
     long_audio: ClassVar[str] = "windows of 30 s"
