@@ -225,9 +225,7 @@ def test_a_model_that_moved_is_given_anew_and_another_is_refused(tmp_path: Path)
     for other, words in (("dac", "has no stream 'dac'"), ("beats:seed=5", "is not what made")):
         with pytest.raises(UsageError, match=words):
             run_add([new], out, tokenizers=[Spec.parse(moved), Spec.parse(other)])
-    done = wavemill("add", new, "--out", out, "--tokenizer", moved, "--json")
-    assert done.code == 0, done.err
-    assert done.json["added"] == 2
+    assert run_add([new], out, tokenizers=[Spec.parse(moved)])["added"] == 2
     assert_sound(out)
 
 
@@ -319,7 +317,7 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(1, marks=pytest.mark.slow), 9], ids=["every", "some"]
+    "step", [pytest.param(1, marks=pytest.mark.slow), 13], ids=["every", "some"]
 )
 def test_an_add_may_end_at_any_write(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int

@@ -43,7 +43,7 @@ SIDES = st.lists(st.booleans(), min_size=ROWS, max_size=ROWS)
 
 
 # Shrinking would prepare dozens of datasets; the choices are short enough to read.
-@settings(max_examples=3, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=2, derandomize=True, phases=[Phase.generate])
 @given(choices=CHOICES, side=SIDES, data=st.data())
 def test_a_split_corpus_comes_together_as_if_prepared_at_once(
     choices: dict[str, Any], side: list[bool], data: st.DataObject
@@ -85,7 +85,7 @@ def check_split(choices: dict[str, Any], side: list[bool], data: st.DataObject) 
         assert_same(place / "out-0", place / "whole", copies=audio == "flac" or not clean)
 
 
-@pytest.mark.parametrize("clean", [False, True])
+@pytest.mark.parametrize("clean", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_three_parts_in_turn_are_the_whole(tmp_path: Path, *, clean: bool) -> None:
     parts = [
         write_manifest(tmp_path / f"{start}.jsonl", utterances(3, start)) for start in (0, 3, 6)
