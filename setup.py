@@ -28,7 +28,7 @@ CORE = [
     "torch>=2.9,<2.12",
     "torchaudio>=2.9,<2.12",
 ]
-CODECS = ["huggingface_hub>=1", "transformers>=5.24"]
+CODECS = ["huggingface_hub>=1", "numba>=0.64", "transformers>=5.24"]
 UNITS = [*CODECS, "faiss-cpu>=1.15", "openbeats>=0.1.1"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, Times, TokenizerFacts
+from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.sylber_encoder import OVERLAP_SECONDS, SAMPLE_RATE, SylberEncoder
 from wavemill.tokenizers.syllables import Features, find_syllables
 from wavemill.tokenizers.units import load_units
@@ -59,8 +60,8 @@ class SylberConfig:
 class SyllableEmbedder:
     """Finds the syllables of clips, and a vector for each; needs no units."""
 
-    packages: ClassVar[tuple[str, ...]] = ("transformers",)
-    extra: ClassVar[str] = "codecs"
+    packages: ClassVar[tuple[str, ...]] = ("transformers", "numba")
+    extra: ClassVar[str] = "units"
     weights: ClassVar[str] = "model=, and units= of wavemill fit sylber"
     long_audio: ClassVar[str] = "windows of max_seconds"
 
@@ -68,9 +69,10 @@ class SyllableEmbedder:
         """Load the encoder.
 
         Raises:
-            UsageError: transformers is not installed, or the model cannot be had.
+            UsageError: a package is not installed, or the model cannot be had.
 
         """
+        require("numba", self.extra, "sylber")
         self._config = config
         self.encoder = SylberEncoder(config.model, config.layers, config.max_seconds)
 
