@@ -1,7 +1,7 @@
-"""Measure the segmenter of syllables: its speed, and its boundaries against known ones.
+"""Measure the segmenter of syllables: its boundaries against known ones.
 
     python benchmarks/corpora.py espeak --out build/corpora/espeak
-    python benchmarks/syllables.py build/corpora/espeak [--hubert DIR] [--package SEGMENT_UTILS.PY]
+    python benchmarks/syllables.py build/corpora/espeak [--hubert DIR]
 
 The corpus is synthetic speech whose syllables are known. Features, each with thresholds of its own:
 
@@ -10,17 +10,13 @@ The corpus is synthetic speech whose syllables are known. Features, each with th
     hubert   of the checkpoint in DIR, such as benchmarks/random_models.py writes
     even     no features: as many boundaries as there are, evenly spread, for comparison
 
-None of these is Sylber's encoder, so none of the figures is Sylber's. `--package` is
-`sylber/utils/segment_utils.py` of its source, for its speed and its segments beside ours.
+None of these is Sylber's encoder, so none of the figures is Sylber's. `tokenize.py` has its speed.
 """
 
 import argparse
-import importlib.util
 import json
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,68 +135,16 @@ def accuracy(corpus: Path, every: int, hubert: Path | None) -> None:
     print(score.line("even"))
 
 
-def speech_like(frames: int) -> npt.NDArray[np.float32]:
-    """Draw features [frames, 768] of syllables of 4 to 17 frames with gaps between some."""
-    random, parts, made = np.random.default_rng(0), [], 0
-    while made < frames:
-        length = int(random.integers(4, 18))
-        vector = random.standard_normal(768)
-        parts.append(5 * (vector + 0.35 * random.standard_normal((length, 768))))
-        if random.random() < 0.25:
-            parts.append(0.5 * random.standard_normal((int(random.integers(1, 8)), 768)))
-        made = sum(map(len, parts))
-    scaled: npt.NDArray[np.float32] = (np.concatenate(parts)[:frames] / 768**0.5).astype("f4")
-    return scaled
-
-
-def best_ms(runs: Sequence[Callable[[], Any]], times: int = 15) -> list[float]:
-    """Return the shortest time of each function, run by turns: longer ones are others' doing."""
-    took: list[list[float]] = [[] for _ in runs]
-    for _ in range(times):
-        for run, own in zip(runs, took, strict=True):
-            begin = time.perf_counter()
-            run()
-            own.append(time.perf_counter() - begin)
-    return [1000 * min(own) for own in took]
-
-
-def published(package: Path) -> Callable[..., Any]:
-    """Import the package's function from its file."""
-    spec = importlib.util.spec_from_file_location("segment_utils", package)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function: Callable[..., Any] = module.get_segment
-    return function
-
-
-def speed(package: Path | None) -> None:
-    """Print how long [1500, 768] takes."""
-    noise = np.random.default_rng(0).standard_normal((1500, 768)).astype(np.float32)
-    for name, features in (("speech-like", speech_like(1500)), ("noise", noise)):
-        runs: list[Callable[[], Any]] = [partial(find_syllables, features)]
-        if package is not None:
-            runs.append(partial(published(package), features, 2.6, 0.8))
-        ours, *theirs = best_ms(runs)
-        print(f"{name} [1500, 768]: {len(runs[0]())} segments, {ours:.2f} ms")
-        for other in theirs:
-            same = np.array_equal(runs[0](), runs[1]())
-            print(f"  the package: {other:.2f} ms, {other / ours:.1f} times as long, {same=}")
-
-
 def main() -> None:
     """Print all figures."""
     parser = argparse.ArgumentParser(description="Measure the segmenter of syllables.")
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--every", type=int, default=4, help="one utterance of so many")
     parser.add_argument("--hubert", type=Path)
-    parser.add_argument("--package", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     accuracy(options.corpus, options.every, options.hubert)
-    speed(options.package)
 
 
 if __name__ == "__main__":

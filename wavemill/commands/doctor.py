@@ -26,7 +26,7 @@ PACKAGES = (
     ("gcsfs", "gs:// URLs", "gcsfs"),
     ("transformers", "codecs, HuBERT, Whisper", "wavemill[codecs]"),
     ("faiss-cpu", "fits units", "wavemill[units]"),
-    ("numba", "compiles the search for syllables", "wavemill[units]"),
+    ("numba", "compiles loops of EnCodec and Sylber", "wavemill[codecs]"),
     ("openbeats", "BEATs as a teacher", "wavemill[units]"),
     ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
     ("lhotse", "reads the shards", "wavemill[readers]"),

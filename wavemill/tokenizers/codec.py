@@ -12,6 +12,7 @@ from torch import Tensor
 from wavemill.digest import digest
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.codec_files import digest_codec
+from wavemill.tokenizers.device import Place
 
 VERSION = 2
 """Goes up when the same audio and weights would get other tokens from any codec."""
@@ -28,28 +29,36 @@ class CodecTokenizer(ABC):
     weights: ClassVar[str] = "the Hugging Face hub, or model="
     long_audio: ClassVar[str]
     facts: TokenizerFacts
+    place: Place = Place()
+    """Where the model is; clips go there and ids come back."""
 
-    @torch.inference_mode()
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
-        """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        return [self._to_codes(self._encode(torch.from_numpy(clip))) for clip in batch]
+        """Encode clips so that none depends on another; see `Tokenizer.encode`."""
+        with self.place.running():
+            clips = [torch.from_numpy(clip).to(self.place.device) for clip in batch]
+            return [*map(self._to_codes, self._encode_all(clips))]
 
-    @torch.inference_mode()
     def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Turn ids [T, Q] into audio; see `Decoder.decode`."""
-        audio: npt.NDArray[np.float32] = self._decode(torch.from_numpy(codes.T.astype(np.int64)))
+        ids_QT = torch.from_numpy(codes.T.astype(np.int64)).to(self.place.device)
+        with self.place.running():
+            audio: npt.NDArray[np.float32] = self._decode(ids_QT).float().cpu().numpy()
         return audio
+
+    def _encode_all(self, clips: Sequence[Tensor]) -> list[Tensor]:
+        """Encode clips, each [N]: one by one, unless a codec can do better. Ids [Q, T] of each."""
+        return [self._encode(clip) for clip in clips]
 
     @abstractmethod
     def _encode(self, clip_N: Tensor) -> Tensor:
         """Encode a clip: ids [Q, T]."""
 
     @abstractmethod
-    def _decode(self, codes_QT: Tensor) -> Any:
-        """Decode ids: mono audio, [N] as an array."""
+    def _decode(self, codes_QT: Tensor) -> Tensor:
+        """Decode ids: mono audio, [N]."""
 
     def _to_codes(self, codes_QT: Tensor) -> Codes:
-        codes: Codes = np.ascontiguousarray(codes_QT.T.numpy().astype(self.facts.dtype))
+        codes: Codes = np.ascontiguousarray(codes_QT.T.cpu().numpy().astype(self.facts.dtype))
         return codes
 
 

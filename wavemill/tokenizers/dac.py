@@ -7,7 +7,7 @@ filled with silence to a whole number of hops, as the authors' `preprocess` does
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
@@ -18,6 +18,7 @@ from wavemill.tokenizers.blocks import Window, run_in_blocks
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import dac_layout
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.threads import torch_threads
 
 DAC = CodecClass(name="dac", model="DacModel", config="DacConfig", convert=dac_layout)
@@ -36,6 +37,8 @@ class DacConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.pth`."""
     codebooks: int | None = None
     """The first so many; None for all, 9 at 44.1 kHz."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
 
     def __post_init__(self) -> None:
         """Check that there is a codebook; how many there are depends on the model."""
@@ -60,6 +63,7 @@ class DacTokenizer(CodecTokenizer):
             UsageError: the model is not there, is another codec's, or has fewer codebooks.
 
         """
+        self.place = Place(device=config.device).check("dac")
         self._model = load_codec(DAC, config.model)
         settings = self._model.config
         self._windows = list(encoder_windows(settings.downsampling_ratios))
@@ -76,8 +80,11 @@ class DacTokenizer(CodecTokenizer):
             frame_rate=settings.sampling_rate / settings.hop_length,
             num_codebooks=self._codebooks,
             codebook_size=settings.codebook_size,
-            weights_digest=weights_digest(self._model, codebooks=self._codebooks),
+            weights_digest=weights_digest(
+                self._model, codebooks=self._codebooks, **self.place.digest_parts
+            ),
         )
+        self._model.to(self.place.device)
 
     def _encode(self, clip_N: Tensor) -> Tensor:
         filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.hop_length))
@@ -91,11 +98,12 @@ class DacTokenizer(CodecTokenizer):
         codes_QT: Tensor = encoded.audio_codes[0]
         return codes_QT.T
 
-    def _decode(self, codes_QT: Tensor) -> Any:
+    def _decode(self, codes_QT: Tensor) -> Tensor:
         audio_N = self._model.decode(audio_codes=codes_QT[None], return_dict=True).audio_values[0]
         # An odd stride, such as the 24 kHz model's 5, gives some samples less than it took.
         missing = codes_QT.shape[-1] * self._model.config.hop_length - len(audio_N)
-        return functional.pad(audio_N, (0, missing)).numpy()
+        filled_N: Tensor = functional.pad(audio_N, (0, missing))
+        return filled_N
 
 
 def encoder_windows(strides: list[int]) -> Iterator[Window]:

@@ -9,6 +9,7 @@ follow one another in one stream: 150 steps a piece (fewer in the last), thus 15
 The scales are no ids and are not kept, so decoded audio has pieces of one loudness.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,10 +18,11 @@ from torch import Tensor
 
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import TokenizerFacts
-from wavemill.tokenizers.causal_blocks import BlockEncoder
+from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import encodec_layout
+from wavemill.tokenizers.device import Place
 
 ENCODEC = CodecClass(
     name="encodec", model="EncodecModel", config="EncodecConfig", convert=encodec_layout
@@ -38,6 +40,10 @@ class EncodecConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.th`."""
     bandwidth: float = 6.0
     """In kbit/s; at 24 kHz 1.5, 3, 6, 12, 24 are 2, 4, 8, 16, 32 codebooks."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
+    precision: str = "float32"
+    """`bfloat16` for a fast GPU: many ids are then others."""
 
     def __post_init__(self) -> None:
         """Check the bandwidth's sign; which there are depends on the model."""
@@ -49,6 +55,7 @@ class EncodecTokenizer(CodecTokenizer):
     """EnCodec's ids: [T, Q] uint16."""
 
     long_audio: ClassVar[str] = "exact"
+    packages: ClassVar[tuple[str, ...]] = (*CodecTokenizer.packages, "numba")
 
     def __init__(self, config: EncodecConfig) -> None:
         """Load the weights.
@@ -57,6 +64,8 @@ class EncodecTokenizer(CodecTokenizer):
             UsageError: the model is not there, is another codec's, or has no such bandwidth.
 
         """
+        require("numba", self.extra, "encodec")
+        self.place = Place(device=config.device, precision=config.precision).check("encodec")
         self._model = load_codec(ENCODEC, config.model)
         self._bandwidth = config.bandwidth
         settings = self._model.config
@@ -65,9 +74,6 @@ class EncodecTokenizer(CodecTokenizer):
             raise UsageError(
                 f"encodec: bandwidth={config.bandwidth:g} is none of {config.model}: {allowed}"
             )
-        self._blocks = None
-        if settings.use_causal_conv and settings.chunk_length is None and not settings.normalize:
-            self._blocks = BlockEncoder(self._model.encoder, settings.hop_length)
         self.facts = TokenizerFacts(
             name=config.name,
             kind="encodec",
@@ -75,21 +81,32 @@ class EncodecTokenizer(CodecTokenizer):
             frame_rate=_frame_rate(settings),
             num_codebooks=self._quantizer.get_num_quantizers_for_bandwidth(config.bandwidth),
             codebook_size=settings.codebook_size,
-            weights_digest=weights_digest(self._model, bandwidth=config.bandwidth),
+            weights_digest=weights_digest(
+                self._model, bandwidth=config.bandwidth, **self.place.digest_parts
+            ),
         )
+        self._model.to(self.place.device)
+        self._blocks = None
+        if settings.use_causal_conv and settings.chunk_length is None and not settings.normalize:
+            from wavemill.tokenizers.causal_blocks import BlockEncoder  # with numba
+
+            self._blocks = BlockEncoder(self._model.encoder, settings.hop_length)
 
     @property
     def _quantizer(self) -> Any:
         return self._model.quantizer
 
-    def _encode(self, clip_N: Tensor) -> Tensor:
+    def _encode_all(self, clips: Sequence[Tensor]) -> list[Tensor]:
         if self._blocks is None:
-            return self._encode_pieces(clip_N)
-        pieces = self._blocks.latents(clip_N)
-        codes = [self._quantizer.encode(piece, self._bandwidth)[:, 0] for piece in pieces]
-        return torch.cat(codes, dim=-1)
+            return super()._encode_all(clips)
+        codes: list[list[Tensor]] = [[] for _ in clips]
+        for number, latents_TD in self._blocks.latents(clips):
+            with self.place.exact():
+                ids_Q1T = self._quantizer.encode(latents_TD.float().T[None], self._bandwidth)
+            codes[number].append(ids_Q1T[:, 0])
+        return [torch.cat(pieces, dim=-1) for pieces in codes]
 
-    def _encode_pieces(self, clip_N: Tensor) -> Tensor:
+    def _encode(self, clip_N: Tensor) -> Tensor:
         """Encode pieces as the model itself does; take what it fills the last one with away."""
         channels = self._model.config.audio_channels
         encoded = self._model.encode(
@@ -98,18 +115,23 @@ class EncodecTokenizer(CodecTokenizer):
         codes_QT = torch.cat(list(encoded.audio_codes[:, 0]), dim=-1)
         return codes_QT[:, : codes_QT.shape[-1] - encoded.last_frame_pad_length]
 
-    def _decode(self, codes_QT: Tensor) -> Any:
+    def _decode(self, codes_QT: Tensor) -> Tensor:
         settings = self._model.config
         frames = codes_QT.shape[-1]
         if settings.chunk_length is not None:
             frames = -(-settings.chunk_length // settings.hop_length)
         pieces = list(codes_QT[:, None].split(frames, dim=-1))
-        scale = torch.tensor([DECODED_RMS]) if settings.normalize else None
-        audio = [self._model._decode_frame(piece.transpose(0, 1), scale) for piece in pieces]  # noqa: SLF001
+        scale = None
+        if settings.normalize:
+            scale = torch.tensor([DECODED_RMS], device=codes_QT.device)
+        decode = self._model._decode_frame  # noqa: SLF001
+        audio = [decode(piece.transpose(0, 1), scale) for piece in pieces]
         if settings.chunk_length is None:
-            return audio[0][0].mean(dim=0).numpy()
-        joined = self._model._linear_overlap_add(audio, settings.chunk_stride)  # noqa: SLF001
-        return joined[0].mean(dim=0).numpy()
+            joined = audio[0]
+        else:
+            joined = self._model._linear_overlap_add(audio, settings.chunk_stride)  # noqa: SLF001
+        audio_N: Tensor = joined[0].mean(dim=0)
+        return audio_N
 
 
 def _frame_rate(settings: Any) -> float:

@@ -7,7 +7,7 @@ transformers alone would pad inside each layer, and the last frame would have ot
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import mimi_layout
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.threads import torch_threads
 
 MIMI = CodecClass(name="mimi", model="MimiModel", config="MimiConfig", convert=mimi_layout)
@@ -34,6 +35,8 @@ class MimiConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.safetensors`."""
     codebooks: int = 8
     """The first so many, the semantic one among them; 8 as Moshi uses, of 32."""
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
 
     def __post_init__(self) -> None:
         """Check that there is a codebook; how many there are depends on the model."""
@@ -59,6 +62,7 @@ class MimiTokenizer(CodecTokenizer):
             UsageError: the model is not there, is another codec's, or has fewer codebooks.
 
         """
+        self.place = Place(device=config.device).check("mimi")
         self._model = load_codec(MIMI, config.model)
         settings = self._model.config
         fewest, most = settings.num_semantic_quantizers, settings.num_quantizers
@@ -74,8 +78,11 @@ class MimiTokenizer(CodecTokenizer):
             frame_rate=settings.sampling_rate / settings.frame_size,
             num_codebooks=config.codebooks,
             codebook_size=settings.codebook_size,
-            weights_digest=weights_digest(self._model, codebooks=config.codebooks),
+            weights_digest=weights_digest(
+                self._model, codebooks=config.codebooks, **self.place.digest_parts
+            ),
         )
+        self._model.to(self.place.device)
 
     def _encode(self, clip_N: Tensor) -> Tensor:
         filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.frame_size))
@@ -94,5 +101,6 @@ class MimiTokenizer(CodecTokenizer):
             attended, convolved = part.cache, part.padding_cache
             yield part.latents
 
-    def _decode(self, codes_QT: Tensor) -> Any:
-        return self._model.decode(codes_QT[None]).audio_values[0].mean(dim=0).numpy()
+    def _decode(self, codes_QT: Tensor) -> Tensor:
+        audio_N: Tensor = self._model.decode(codes_QT[None]).audio_values[0].mean(dim=0)
+        return audio_N

@@ -61,7 +61,7 @@ class SyllableEmbedder:
     """Finds the syllables of clips, and a vector for each; needs no units."""
 
     packages: ClassVar[tuple[str, ...]] = ("transformers", "numba")
-    extra: ClassVar[str] = "units"
+    extra: ClassVar[str] = "codecs"
     weights: ClassVar[str] = "model=, and units= of wavemill fit sylber"
     long_audio: ClassVar[str] = "windows of max_seconds"
 

@@ -6,7 +6,7 @@ checkpoint as transformers has it; the features for that model are transformers'
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -88,6 +88,7 @@ class Xcodec2Tokenizer(CodecTokenizer):
         codes_1T: Tensor = self._model.encode(**features, return_dict=True).audio_codes[0]
         return codes_1T
 
-    def _decode(self, codes_QT: Tensor) -> Any:
+    def _decode(self, codes_QT: Tensor) -> Tensor:
         decoded = self._model.decode(audio_codes=codes_QT[None], return_dict=True)
-        return decoded.audio_values[0, 0].numpy()
+        audio_N: Tensor = decoded.audio_values[0, 0]
+        return audio_N
