@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the tokenizers' speed.")
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), metavar="NAME")
     parser.add_argument("--clips", type=Path, default=SPEECH, help="a folder of audio, for encodec")
-    parser.add_argument("--every", type=int, default=4, help="take every so many of its files")
+    parser.add_argument("--every", type=int, default=2, help="take every so many of its files")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=torch.get_num_threads())
     parser.add_argument("--sylber", type=Path, help="sylber/utils/segment_utils.py of its source")

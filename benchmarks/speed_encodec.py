@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 import torch
 from speed import PeerMissingError, by_turns, ratio
 
@@ -52,7 +53,7 @@ class Worker(NamedTuple):
 WORKER: list[Worker] = []
 
 
-def measure(options: argparse.Namespace, _: float, many: float) -> Iterator[str]:
+def measure(options: argparse.Namespace, one: float, many: float) -> Iterator[str]:
     """Yield lines of figures."""
     if importlib.util.find_spec("encodec") is None:
         raise PeerMissingError(PIP)
@@ -76,7 +77,7 @@ def measure(options: argparse.Namespace, _: float, many: float) -> Iterator[str]
             codes = {name: way() for name, way in ways.items() if name != "bare"}
             taken = by_turns(ways, options.rounds)
     seconds = sum(map(len, every)) / SAMPLE_RATE
-    limit = many * 1e9 / flops_a_second(tokenizer)
+    limit = max(one, many) * 1e9 / flops_a_second(tokenizer)
     speed = {name: seconds / min(times) for name, times in taken.items()}
     yield f"{len(every)} clips, {seconds:.0f} s; {len(units)} workers of 1 thread"
     total = sum(one.size for one in codes["package"])
@@ -97,18 +98,26 @@ def measure(options: argparse.Namespace, _: float, many: float) -> Iterator[str]
 
 
 def make_units(options: argparse.Namespace, folder: Path) -> list[str]:
-    """Write the clips as `wavemill prepare` writes segments: one unit a worker."""
+    """Write the clips as `wavemill prepare` writes segments: a unit a worker, equally long."""
     inputs = (str(options.clips),)
     rows = [row for row in read_inputs(inputs, leave_out="") if isinstance(row, Recording)]
     units, chosen = [], rows[:: options.every]
-    for number in range(options.workers):
+    shares: list[list[Recording]] = [[] for _ in range(options.workers)]
+    for row in sorted(chosen, key=seconds_of, reverse=True):
+        min(shares, key=lambda share: sum(map(seconds_of, share))).append(row)
+    for number, share in enumerate(shares):
         units.append(str(folder / f"{number}.arrow"))
         segmenter = make_segmenter(parse_segmenter("none"))
         with write_unit(units[-1], SEGMENT_SCHEMA) as file:
-            for result in segment_unit(chosen[number :: options.workers], segmenter, AudioForm()):
+            for result in segment_unit(share, segmenter, AudioForm()):
                 row = segment_row(result)
                 file.add(row, row["num_audio_bytes"])
     return units
+
+
+def seconds_of(row: Recording) -> float:
+    """Look up how long a local file is."""
+    return float(soundfile.info(row.url).duration)
 
 
 def read_clips(unit: str) -> list[Clip]:

@@ -24,7 +24,7 @@ from wavemill.tokenizers.mvq import DEFAULT_WEIGHTS
 from wavemill.tokenizers.quantizer import DirectSumQuantizer
 from wavemill.tokenizers.quantizer_files import load_quantizer
 
-FRAMES = 4000
+FRAMES = 1000
 REFINEMENTS = 5
 SIZE = 256
 BATCH_FRAMES = 16  # that the package encodes at once: of 16 to 1024 the best for it

@@ -12,7 +12,9 @@ from wavemill.errors import UsageError
 Command = Callable[..., Any]
 
 _OPTIONS = (
-    click.option("--workers", type=int, default=1, show_default=True, help="Processes, locally."),
+    click.option(
+        "--workers", type=int, help="Processes, locally; if not given, as many as the job is worth."
+    ),
     click.option(
         "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."
     ),

@@ -6,7 +6,7 @@ import threading
 from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from wavemill.errors import JobError, UsageError
@@ -25,8 +25,9 @@ class Engine:
     """A runner and its options, as Beam spells them."""
 
     runner: str = LOCAL
-    workers: int = 1
-    """Processes on this machine; other runners take their own options."""
+    workers: int | None = None
+    """Processes on this machine, or as many as each stage is worth (`crew.py`); other runners take
+    their own options."""
     options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -34,6 +35,10 @@ class Engine:
         check_range("--workers", self.workers, 1, MAX_WORKERS)
         if self.runner != LOCAL:
             _check_runner(self.runner)
+
+    def settle(self, workers: int) -> "Engine":
+        """Give the engine so many workers unless it was told how many."""
+        return replace(self, workers=workers) if self.workers is None else self
 
 
 def _check_runner(name: str) -> None:
@@ -158,7 +163,7 @@ def _runner(engine: Engine) -> Iterator[Any]:
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     # Beam's "DirectRunner" would first try to download its Go runner.
-    if engine.workers == 1:
+    if engine.workers in (None, 1):
         yield FnApiRunner()
         return
     with worker.command() as command:
@@ -168,7 +173,7 @@ def _runner(engine: Engine) -> Iterator[Any]:
 def _local_options(engine: Engine) -> list[str]:
     if engine.runner != LOCAL:
         return []
-    return [f"--direct_num_workers={engine.workers}"]
+    return [f"--direct_num_workers={engine.workers or 1}"]
 
 
 def _last_words(error: BaseException) -> str:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from wavemill import storage
-from wavemill.pipelines.engine import Engine
+from wavemill.pipelines import crew
+from wavemill.pipelines.engine import LOCAL, Engine
 from wavemill.pipelines.outdir import SPOOL, check_out
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.segmenters import make_segmenter
@@ -20,6 +21,8 @@ class Job:
     engine: Engine
     facts: tuple[TokenizerFacts, ...]
     reporter: Reporter
+    cost: float = 0.0
+    """What the tokenizers take for a second of audio, in seconds, if it matters (`crew.py`)."""
     verify: bool = False
     """Whether finished shards are read again before they are taken for whole."""
 
@@ -52,5 +55,13 @@ def make_job(
     """Build what settings name, so that wrong ones stop the job before any work."""
     check_out(settings.out, settings.inputs)
     make_segmenter(settings.segmenter)
-    facts = tuple(tokenizer.facts for tokenizer in make_tokenizers(settings.tokenizers))
-    return Job(settings=settings, engine=engine, facts=facts, reporter=reporter, verify=verify)
+    tokenizers = make_tokenizers(settings.tokenizers)
+    chooses = engine.runner == LOCAL and engine.workers is None and crew.available() > 1
+    return Job(
+        settings=settings,
+        engine=engine,
+        facts=tuple(tokenizer.facts for tokenizer in tokenizers),
+        reporter=reporter,
+        cost=crew.measure(tokenizers) if chooses else 0.0,
+        verify=verify,
+    )

@@ -14,8 +14,8 @@ import apache_beam as beam
 
 from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
+from wavemill.pipelines import crew, outdir
 from wavemill.pipelines import engine as engines
-from wavemill.pipelines import outdir
 from wavemill.pipelines.filters import FILTERS
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
@@ -178,8 +178,10 @@ def run_units(job: Job, units: Sequence[str]) -> int:
         def count() -> int:
             return sum(len(job.finished(stage)) for stage in job.stages) - before
 
+        worth = crew.worth(len(wanted), int(job.settings.unit_mb * 2**20), job.cost)
+        engine = job.engine.settle(worth)
         with job.reporter.counting("units", missing, count):
-            engines.run(job.engine, build, "segmenting and tokenizing")
+            engines.run(engine, build, "segmenting and tokenizing")
     if reused:
         job.reporter.say(f"units: {reused} were done before")
     return reused

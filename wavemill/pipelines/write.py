@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from wavemill import storage
 from wavemill.digest import digest
+from wavemill.pipelines import crew, outdir
 from wavemill.pipelines import engine as engines
-from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.publish import Finished, publish
@@ -114,14 +114,15 @@ def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], foun
     folder = markers.rsplit("/", 1)[-1]
     before = len(job.finished(folder))
     with job.reporter.counting("shards", len(pending), lambda: len(job.finished(folder)) - before):
-        engines.run(_engine_for(job, int(found.lengths.num_bytes.sum())), build, "writing shards")
+        engine = _engine_for(job, int(found.lengths.num_bytes.sum()), len(pending))
+        engines.run(engine, build, "writing shards")
 
 
-def _engine_for(job: Job, num_bytes: int) -> Engine:
+def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:
     """Write little in this process: starting workers would take longer than the writing."""
     if job.engine.runner == engines.LOCAL and num_bytes < BYTES_WORTH_A_PROCESS:
         return replace(job.engine, workers=1)
-    return job.engine
+    return job.engine.settle(min(crew.available(), num_shards))
 
 
 def _is_done(job: Job, marker: str) -> bool:
