@@ -242,7 +242,11 @@ TOKEN_SCHEMA = pa.schema(
 
 def to_json(value: Any) -> str:
     """Write compact JSON with sorted keys; the same value gives the same text."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+"""Made once: `json.dumps` makes one a call."""
 
 
 def span_to_json(span: Span) -> dict[str, Any]:

@@ -6,12 +6,14 @@ whoever wrote it and when; nothing else has to be remembered to resume a job.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.ipc
 
 from wavemill import storage
@@ -113,6 +115,9 @@ def write_unit(url: str, schema: pa.Schema) -> Iterator[UnitWriter]:
         writer.flush()
 
 
+_Body = tuple[memoryview, npt.NDArray[np.int32]]
+
+
 class UnitReader:
     """Reads a unit's file: memory-mapped on a local disk, ranged on an object store."""
 
@@ -136,10 +141,11 @@ class UnitReader:
                 f"cannot read {url} of the spool: {error}; remove it and run the job again"
             ) from error
         counts = [batch.num_rows for batch in self._batches]
-        self._starts = np.cumsum([0, *counts])
+        self._starts: list[int] = np.cumsum([0, *counts]).tolist()
+        self._bodies: dict[str, list[_Body]] = {}
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def column(self, name: str) -> list[Any]:
         """Return a whole column as Python values."""
@@ -155,10 +161,25 @@ class UnitReader:
         batch, at = self._locate(index)
         return {name: batch.column(name)[at].as_py() for name in names}
 
+    def sizes(self, name: str) -> npt.NDArray[np.int64]:
+        """Return how many bytes each value of a binary column has; 0 where there is none."""
+        columns = [batch.column(name) for batch in self._batches]
+        sizes = [pa.compute.binary_length(column).fill_null(0).to_numpy() for column in columns]
+        return np.concatenate([np.zeros(0, np.int64), *sizes])
+
     def buffer(self, name: str, index: int) -> memoryview:
         """Return one binary field without copying it."""
-        batch, at = self._locate(index)
-        return memoryview(batch.column(name)[at].as_buffer())
+        if name not in self._bodies:
+            self._bodies[name] = [_body(batch.column(name)) for batch in self._batches]
+        which = bisect_right(self._starts, index) - 1
+        data, offsets = self._bodies[name][which]
+        at = index - self._starts[which]
+        return data[int(offsets[at]) : int(offsets[at + 1])]
+
+    def table(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns, not copied."""
+        schema = self._file.schema
+        return pa.Table.from_batches(self._batches, schema).select(names)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield whole rows, a batch in memory at a time."""
@@ -166,5 +187,12 @@ class UnitReader:
             yield from batch.to_pylist()
 
     def _locate(self, index: int) -> tuple[Any, int]:
-        which = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._batches[which], index - int(self._starts[which])
+        which = bisect_right(self._starts, index) - 1
+        return self._batches[which], index - self._starts[which]
+
+
+def _body(column: pa.BinaryArray) -> _Body:
+    """Return the bytes of a binary column and where each value begins and the last one ends."""
+    _, offsets, data = column.buffers()
+    places = np.frombuffer(offsets, np.int32, len(column) + 1, 4 * column.offset)
+    return memoryview(data or b""), places

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.audio.audio_files import speech
 from wavemill.audio import FlacEncoder, encode_flac, encode_opus, resample
 from wavemill.audio.encode import OPUS_RATES, opus_rate
+from wavemill.errors import RejectedError
 
 
 def num_decoded_by_ffmpeg(opus: bytes) -> int:
@@ -92,3 +93,9 @@ def test_flac_is_the_same_however_the_audio_is_blocked(
     for block in np.split(audio, sorted(cuts)):
         encoder.push(block)
     assert encoder.finish() == encode_flac(audio, 16_000, bit_depth)
+
+
+def test_a_rate_that_flac_s_frames_cannot_state_is_refused() -> None:
+    with pytest.raises(RejectedError, match="70001 Hz"):
+        FlacEncoder(70_001, 1, 16)
+    assert encode_flac(speech()[0], 70_000, 16)

@@ -1,12 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.conftest import SPEECH
 from tests.pipelines.spool_files import UNITS, write_spool
+from tests.sharding.drawn import clip_samples, make_dataset, stream
 from wavemill.digest import digest
-from wavemill.pipelines.survey import MEASURES, SAMPLE_BYTES, SurveyConfig, survey
+from wavemill.pipelines.survey import LINE_BYTES, MEASURES, TAR_BYTES, SurveyConfig, survey
 from wavemill.records import NO_SPEECH, TOKENIZER_FAILED
+from wavemill.sharding.dataset import Dataset
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def test_a_survey_counts_what_came_through_and_why_the_rest_did_not(config: Surv
     assert (lengths.unit.tolist(), lengths.row.tolist()) == ([0, 1, 1, 1], [0, 0, 1, 2])
     assert lengths.seconds.tolist() == [2.0, 1.0, 1.0, 1.0]
     assert lengths.tokens.tolist() == [50, 25, 26, 27]
-    assert lengths.num_bytes[0] == 3 + 50 + SAMPLE_BYTES
+    assert lengths.num_bytes[0] == 3 + 2 * TAR_BYTES + LINE_BYTES
     assert lengths.key.tolist() == [int(digest(name), 16) for name in ("a@0", "c", "d", "e")]
     assert found.audio_keys[1] == found.audio_keys[2] != found.audio_keys[3]
     about = [(row["id"], row["stage"], row["reason"], row["detail"]) for row in found.rejects]
@@ -38,10 +42,24 @@ def test_a_survey_counts_what_came_through_and_why_the_rest_did_not(config: Surv
 
 
 def test_audio_that_is_not_stored_takes_no_room(config: SurveyConfig) -> None:
-    without = SurveyConfig(
-        spool=config.spool, segments="segments", streams=config.streams, with_audio=False
-    )
-    assert survey(list(UNITS), without).lengths.num_bytes[0] == 50 + SAMPLE_BYTES
+    without = replace(config, audio="none")
+    assert survey(list(UNITS), without).lengths.num_bytes[0] == TAR_BYTES + LINE_BYTES
+
+
+@pytest.mark.parametrize("audio", ["flac", "opus", "none"])
+def test_shards_are_about_as_large_as_was_asked_for(audio: str, tmp_path: Path) -> None:
+    streams = [stream("syllables", None, 1, 5000), stream("many", 75.0, 32, 1024)]
+    samples = clip_samples(SPEECH / "audio", 60, streams)
+    content = Dataset.open(str(make_dataset(samples, tmp_path, audio, 0.5, streams))).content
+    assert len(content["shards"]) > 2
+    for bucket in content["buckets"]:
+        sizes = [
+            sum(file["bytes"] for file in shard["files"])
+            for shard in content["shards"]
+            if shard["bucket"] == bucket["name"]
+        ]
+        assert max(sizes) < 0.65 * 2**20
+        assert len(sizes) == 1 or min(sizes) > 0.2 * 2**20
 
 
 def test_no_units_give_an_empty_survey(config: SurveyConfig) -> None:

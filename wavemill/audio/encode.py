@@ -15,6 +15,8 @@ from wavemill.errors import RejectedError
 from wavemill.records import UNSUPPORTED
 
 OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+MAX_ODD_RATE = 65_535
+"""The highest rate that FLAC's frames state in Hz."""
 OPUS_BITS_PER_SECOND = 32_000
 """A channel."""
 
@@ -33,6 +35,9 @@ class FlacEncoder:
             RejectedError: FLAC has no such sample rate or number of channels.
 
         """
+        if sample_rate > MAX_ODD_RATE and sample_rate % 10:
+            words = f"FLAC cannot hold {sample_rate} Hz: above {MAX_ODD_RATE}, it counts in tens"
+            raise RejectedError(UNSUPPORTED, words)
         self._bit_depth = bit_depth
         self._buffer = io.BytesIO()
         form = {"format": "FLAC", "subtype": f"PCM_{bit_depth}"}

@@ -16,7 +16,7 @@ from wavemill.tokenizers.base import TokenizerFacts
 AUDIO_FORMATS = ("flac", "opus", "none")
 SEGMENT_VERSION = 2
 """Goes up when the same recordings and settings would give other segments."""
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Goes up when the same segments and tokens would give other shards."""
 
 

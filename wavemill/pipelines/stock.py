@@ -93,7 +93,7 @@ def survey_config(job: Job) -> SurveyConfig:
         spool=job.spool,
         segments=job.settings.segments_stage,
         streams=tuple((stage, facts.name) for stage, facts in streams),
-        with_audio=job.settings.audio != "none",
+        audio=job.settings.audio,
     )
 
 

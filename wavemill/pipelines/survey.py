@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wavemill.audio.encode import OPUS_BITS_PER_SECOND
 from wavemill.digest import digest
 from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.sharding.plan import Lengths
 from wavemill.spool import UnitReader, unit_url
 
-SAMPLE_BYTES = 2048
-"""About what headers, JSON and padding add to a sample's data in the tars."""
+TAR_BYTES = 1792
+"""What a sample adds to its data in each tar: two headers, a block of JSON, half one of padding."""
+LINE_BYTES = 800
+"""About what a sample's lines take in the cuts and the NeMo manifest."""
 
 MEASURES = ("clipping", "silence", "snr_db", "num_characters")
 """Columns of the segments that are numbers about their quality."""
@@ -32,8 +35,8 @@ class SurveyConfig:
     segments: str
     streams: tuple[tuple[str, str], ...]
     """(stage, name) of each token stream."""
-    with_audio: bool = True
-    """Whether audio will lie in the shards."""
+    audio: str = "flac"
+    """What will lie in the shards: flac, opus or none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,16 +151,33 @@ class _Unit:
         tokens = np.zeros(len(self._ids), np.int64)
         for _, reader in self._streams:
             tokens = np.maximum(tokens, reader.numbers("num_tokens"))
-        audio = self._segments.numbers("num_audio_bytes").astype(np.int64)
         rates = np.maximum(self._segments.numbers("sample_rate"), 1)
         return Lengths(
             unit=np.full(len(rows), number, np.int32),
             row=rows,
             seconds=(self._segments.numbers("num_samples") / rates)[rows],
             tokens=tokens[rows],
-            num_bytes=(audio * self._config.with_audio + tokens + SAMPLE_BYTES)[rows],
+            num_bytes=self._num_bytes()[rows],
             key=np.array([int(digest(self._ids[row]), 16) for row in rows], np.uint64),
         )
+
+    def _num_bytes(self) -> npt.NDArray[np.int64]:
+        """Say what each row takes in a shard, over all files: to the byte it is not known yet."""
+        total = np.full(len(self._ids), LINE_BYTES, np.int64)
+        if self._config.audio == "flac":
+            total += self._whole("num_audio_bytes") + TAR_BYTES
+        elif self._config.audio == "opus":
+            channels = self._whole("num_channels")
+            channels[channels > 2] = 1
+            seconds = self._whole("num_samples") // np.maximum(self._whole("sample_rate"), 1) + 1
+            total += seconds * channels * OPUS_BITS_PER_SECOND // 8 + TAR_BYTES
+        for _, reader in self._streams:
+            times = reader.sizes("times")
+            total += reader.sizes("npy") + times + TAR_BYTES * (1 + (times > 0))
+        return total
+
+    def _whole(self, name: str) -> npt.NDArray[np.int64]:
+        return self._segments.numbers(name).astype(np.int64)
 
     def audio_keys(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
         """Return the digests of some rows' audio.

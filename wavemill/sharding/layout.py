@@ -15,6 +15,7 @@ tars of a shard to hold the same keys in the same order.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from wavemill.records import to_json
@@ -117,11 +118,6 @@ def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
     duration = row["num_samples"] / row["sample_rate"]
     mono = row["num_channels"] == 1
     channel = 0 if mono else list(range(row["num_channels"]))
-    custom = {
-        name: {"value": value} if _looks_like_a_manifest(value) else value
-        for name, value in _renamed(row["custom"], {*CUT_FIELDS, *streams, ORIGIN}).items()
-    }
-    custom[ORIGIN] = {"recording": row["recording_id"], "start": row["start_seconds"]}
     return {
         "id": row["id"],
         "start": 0.0,
@@ -129,9 +125,25 @@ def cut_json(row: Row, streams: Iterable[str]) -> dict[str, Any]:
         "channel": channel,
         "supervisions": _supervisions(row, duration, channel),
         "recording": recording_json(row),
-        "custom": custom,
+        "custom": cut_custom(row, streams),
         "type": "MonoCut" if mono else "MultiCut",
     }
+
+
+def cut_custom(row: Row, streams: Iterable[str]) -> dict[str, Any]:
+    """Return the custom fields of a sample's cut."""
+    custom = {
+        name: {"value": value} if _looks_like_a_manifest(value) else value
+        for name, value in _renamed(row["custom"], _taken(tuple(streams))).items()
+    }
+    custom[ORIGIN] = {"recording": row["recording_id"], "start": row["start_seconds"]}
+    return custom
+
+
+@lru_cache
+def _taken(streams: tuple[str, ...]) -> set[str]:
+    """Return the names that a cut's custom fields cannot have."""
+    return {*CUT_FIELDS, *streams, ORIGIN}
 
 
 def _looks_like_a_manifest(value: Any) -> bool:

@@ -39,7 +39,8 @@ Shape = Rule | Each | Maybe | dict[str, Any] | list[Any]
 
 def fault(value: Any, shape: Shape, place: str = "") -> str | None:
     """Say where a value first departs from a shape; None where it does not."""
-    shape = shape.shape if isinstance(shape, Maybe) else shape
+    while isinstance(shape, Maybe):
+        shape = shape.shape
     if isinstance(shape, Rule):
         return None if shape.holds(value) else f"{place} is {short(value)}, not {shape.words}"
     if isinstance(shape, list):

@@ -4,23 +4,22 @@ Audio and tokens are copied from memory-mapped Arrow files into the tars; nothin
 shard in the making costs the memory of its headers.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from wavemill import storage
 from wavemill.audio import encode_opus, flac_to_float, resample, to_mono
 from wavemill.audio.encode import opus_rate
 from wavemill.audio.stored import OGG_HEAD
-from wavemill.digest import sha256
 from wavemill.sharding import layout
-from wavemill.sharding.tar import TarWriter
+from wavemill.sharding.counting import IdCounter
+from wavemill.sharding.lines import array_line, cut_line, nemo_line, recording_line, times_line
+from wavemill.sharding.shard_files import ShardFiles, shard_files
 from wavemill.spool import UnitReader, unit_url
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -72,61 +71,67 @@ class ShardResult:
 
 def write_shard(task: ShardTask, sources: ShardSources, out: str) -> ShardResult:
     """Write a shard's tars, indexes and manifests below `out`, each atomically."""
-    result = ShardResult(bucket=task.bucket, number=task.number)
-    folder = storage.join(out, task.bucket)
-    rows = [_read_row(sources, unit, row) for unit, row in task.members]
-    result.samples = len(rows)
-    if sources.audio != "none":
-        _write_audio(task, sources, rows, folder, result)
-        lines = [layout.json_line(layout.nemo_json(row, task.number)) for row in rows]
-        _write_text(folder, layout.manifest_name(task.number), lines, result)
-    for stage, facts in sources.streams:
-        _write_tokens(task, sources, rows, (stage, facts), folder, result)
-        if facts.frame_rate is None:
-            _write_times(task, sources, rows, (stage, facts), folder, result)
-    names = [
-        name
-        for _, facts in sources.streams
-        for name in layout.stream_names(facts.name, facts.frame_rate)
-    ]
-    cuts = [layout.json_line(layout.cut_json(row, names)) for row in rows]
-    _write_text(folder, layout.cuts_name(task.number), cuts, result)
+    rows = _read_rows(task, sources)
+    result = ShardResult(bucket=task.bucket, number=task.number, samples=len(rows))
+    with shard_files(out, task.bucket) as files:
+        if sources.audio != "none":
+            _write_audio(task, sources, rows, files)
+            lines = [nemo_line(row, task.number) for row in rows]
+            files.lines(layout.manifest_name(task.number), lines)
+        names: tuple[str, ...] = ()
+        for stage, facts in sources.streams:
+            _write_stream(_Stream(task, sources.spool, stage, facts), rows, files, result)
+            names += layout.stream_names(facts.name, facts.frame_rate)
+        files.lines(layout.cuts_name(task.number), [cut_line(row, names) for row in rows])
+    result.files = files.written
     result.seconds = sum(row["num_samples"] / row["sample_rate"] for row in rows)
     return result
 
 
 @lru_cache(maxsize=OPEN_UNITS)
-def _open_unit(url: str) -> UnitReader:
-    return UnitReader(url)
+def _open_unit(spool: str, stage: str, unit: str) -> UnitReader:
+    return UnitReader(unit_url(spool, stage, unit))
 
 
-def _unit(sources: ShardSources, stage: str, unit: str) -> UnitReader:
-    return _open_unit(unit_url(sources.spool, stage, unit))
+def _gather(task: ShardTask, spool: str, stage: str, names: Sequence[str]) -> list[list[Any]]:
+    """Return columns of the members' rows, read some units at a time."""
+    units = list(dict.fromkeys(unit for unit, _ in task.members))
+    tables: list[pa.Table] = []
+    rows: dict[tuple[str, int], int] = {}
+    start = 0
+    for part in range(0, len(units), OPEN_UNITS):
+        readers = {unit: _open_unit(spool, stage, unit) for unit in units[part : part + OPEN_UNITS]}
+        starts = dict(zip(readers, accumulate(map(len, readers.values()), initial=0), strict=False))
+        wanted = [(unit, row) for unit, row in task.members if unit in starts]
+        rows.update(zip(wanted, range(start, start + len(wanted)), strict=True))
+        start += len(wanted)
+        everything = pa.concat_tables([reader.table(names) for reader in readers.values()])
+        tables.append(everything.take([starts[unit] + row for unit, row in wanted]))
+    table = pa.concat_tables(tables)
+    if len(tables) > 1:
+        table = table.take([rows[member] for member in task.members])
+    return [column.to_numpy(zero_copy_only=False).tolist() for column in table.columns]
 
 
-def _read_row(sources: ShardSources, unit: str, index: int) -> dict[str, Any]:
-    row = _unit(sources, sources.segments, unit).row(index, SEGMENT_FIELDS)
-    row["custom"] = json.loads(row["custom"])
-    return row
+def _read_rows(task: ShardTask, sources: ShardSources) -> list[dict[str, Any]]:
+    columns = _gather(task, sources.spool, sources.segments, SEGMENT_FIELDS)
+    rows = [dict(zip(SEGMENT_FIELDS, values, strict=True)) for values in zip(*columns, strict=True)]
+    for row in rows:
+        row["custom"] = json.loads(row["custom"]) if row["custom"] != "{}" else {}
+    return rows
 
 
 def _write_audio(
-    task: ShardTask,
-    sources: ShardSources,
-    rows: list[dict[str, Any]],
-    folder: str,
-    result: ShardResult,
+    task: ShardTask, sources: ShardSources, rows: list[dict[str, Any]], files: ShardFiles
 ) -> None:
-    name = layout.tar_name("audio", task.number)
-    with _tar(folder, name, result) as tar:
+    with files.tar(layout.tar_name("audio", task.number)) as tar:
         for row, (unit, index) in zip(rows, task.members, strict=True):
-            audio = _unit(sources, sources.segments, unit).buffer("audio", index)
+            audio = _open_unit(sources.spool, sources.segments, unit).buffer("audio", index)
             row["extension"] = sources.audio
             # What was read back from a dataset is Opus already, and its row speaks of that.
             if sources.audio == "opus" and audio[: len(OGG_HEAD)] != OGG_HEAD:
                 audio = _to_opus(row, audio)
-            about = layout.json_line(layout.recording_json(row))
-            tar.add(row["id"], (sources.audio, audio), ("json", about))
+            tar.add(row["id"], (sources.audio, audio), ("json", recording_line(row)))
 
 
 def _to_opus(row: dict[str, Any], flac: memoryview) -> memoryview:
@@ -141,75 +146,36 @@ def _to_opus(row: dict[str, Any], flac: memoryview) -> memoryview:
     return memoryview(encode_opus(samples, rate))
 
 
-def _write_tokens(
-    task: ShardTask,
-    sources: ShardSources,
-    rows: list[dict[str, Any]],
-    stream: tuple[str, TokenizerFacts],
-    folder: str,
-    result: ShardResult,
+@dataclass(frozen=True)
+class _Stream:
+    """A shard's share of a token stream."""
+
+    task: ShardTask
+    spool: str
+    stage: str
+    facts: TokenizerFacts
+
+
+def _write_stream(
+    stream: _Stream, rows: list[dict[str, Any]], files: ShardFiles, result: ShardResult
 ) -> None:
-    stage, facts = stream
-    counts = np.zeros((facts.num_codebooks, facts.codebook_size), np.int64)
-    total = 0
-    with _tar(folder, layout.tar_name(facts.name, task.number), result) as tar:
-        for row, (unit, index) in zip(rows, task.members, strict=True):
-            reader = _unit(sources, stage, unit)
-            npy = reader.buffer("npy", index)
-            length = reader.row(index, ["num_tokens"])["num_tokens"]
-            total += length
-            _count(counts, npy, facts)
-            about = layout.json_line(layout.array_json(row, facts, length))
-            tar.add(row["id"], ("npy", npy), ("json", about))
-    result.tokens[facts.name] = total
-    result.counts[facts.name] = counts.tolist()
-
-
-def _write_times(
-    task: ShardTask,
-    sources: ShardSources,
-    rows: list[dict[str, Any]],
-    stream: tuple[str, TokenizerFacts],
-    folder: str,
-    result: ShardResult,
-) -> None:
-    stage, facts = stream
-    name = layout.tar_name(layout.times_name(facts.name), task.number)
-    with _tar(folder, name, result) as tar:
-        for row, (unit, index) in zip(rows, task.members, strict=True):
-            reader = _unit(sources, stage, unit)
-            length = reader.row(index, ["num_tokens"])["num_tokens"]
-            about = layout.json_line(layout.times_json(row, facts, length))
-            tar.add(row["id"], ("npy", reader.buffer("times", index)), ("json", about))
-
-
-def _count(counts: npt.NDArray[np.int64], npy: memoryview, facts: TokenizerFacts) -> None:
-    """Add a token file's ids to the counts [Q, K]; its data are the last bytes of the file."""
-    header = int.from_bytes(npy[8:10], "little") + 10
-    codes = np.frombuffer(npy, facts.dtype, offset=header).reshape(-1, facts.num_codebooks)
-    for codebook in range(facts.num_codebooks):
-        counts[codebook] += np.bincount(codes[:, codebook], minlength=facts.codebook_size)
-
-
-@contextlib.contextmanager
-def _tar(folder: str, name: str, result: ShardResult) -> Iterator[TarWriter]:
-    url = storage.join(folder, name)
-    with storage.write_atomically(url) as file:
-        tar = TarWriter(file)
-        yield tar
-        tar.finish()
-    _note(result, name, tar.size, tar.sha256)
-    _write_text(folder, f"{name}.idx", [tar.index()], result)
-
-
-def _write_text(folder: str, name: str, parts: Sequence[bytes], result: ShardResult) -> None:
-    data = b"".join(parts)
-    storage.write_bytes(storage.join(folder, name), data)
-    _note(result, name, len(data), sha256(data))
-
-
-def _note(result: ShardResult, name: str, size: int, digest: str) -> None:
-    result.files.append({"path": f"{result.bucket}/{name}", "bytes": size, "sha256": digest})
+    """Write a tar of tokens, and on an irregular clock one of their times."""
+    task, facts = stream.task, stream.facts
+    (lengths,) = _gather(task, stream.spool, stream.stage, ["num_tokens"])
+    samples = list(zip(rows, task.members, lengths, strict=True))
+    counter = IdCounter(facts)
+    with files.tar(layout.tar_name(facts.name, task.number)) as tar:
+        for row, (unit, index), length in samples:
+            npy = _open_unit(stream.spool, stream.stage, unit).buffer("npy", index)
+            counter.add(npy, length)
+            tar.add(row["id"], ("npy", npy), ("json", array_line(row, facts, length)))
+    if facts.frame_rate is None:
+        with files.tar(layout.tar_name(layout.times_name(facts.name), task.number)) as tar:
+            for row, (unit, index), length in samples:
+                times = _open_unit(stream.spool, stream.stage, unit).buffer("times", index)
+                tar.add(row["id"], ("npy", times), ("json", times_line(row, facts, length)))
+    result.tokens[facts.name] = sum(lengths)
+    result.counts[facts.name] = counter.counts().tolist()
 
 
 def result_json(result: ShardResult) -> Mapping[str, Any]:
