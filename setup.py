@@ -16,6 +16,7 @@ CORE = [
     "fsspec>=2024.6",
     "numpy>=2",
     "onnxruntime>=1.20",
+    "orjson>=3.10",
     "pyarrow>=18",
     "pyyaml>=6",
     "rich>=13.7",

@@ -93,8 +93,8 @@ def described(change: Callable[[Row], object]) -> Damage:
     return damage
 
 
-def checked(out: Path, *, quick: bool = False) -> Report:
-    return lint(Dataset.open(str(out)), quick=quick)
+def checked(out: Path, *, decode: bool = False) -> Report:
+    return lint(Dataset.open(str(out)), decode=decode)
 
 
 def assert_named(report: Report, words: str) -> None:

@@ -81,8 +81,9 @@ def test_the_remedy_that_a_damaged_file_names_mends_it(labelled: Path, tmp_path:
     data = bytearray(damaged.read_bytes())
     data[2000] ^= 1
     damaged.write_bytes(bytes(data))
-    (problem,) = checked(out).problems
+    problem, of_a_sample = checked(out).problems
     assert "remove it and give the same `wavemill prepare` again" in problem["problem"]
+    assert of_a_sample["key"]
     damaged.unlink()
     assert wavemill("prepare", EFFECTS, "--out", out, "--buckets", 1).code == 0
     assert checked(out).problems == []

@@ -91,7 +91,7 @@ def test_an_edited_description_is_held_against_the_data(
     damage: Damage, words: str, out: Path
 ) -> None:
     damage(out)
-    assert_named(checked(out, quick=True), words)
+    assert_named(checked(out), words)
 
 
 def test_edited_settings_are_not_those_of_the_digest(out: Path) -> None:

@@ -25,6 +25,7 @@ FLAC_HEAD = b"fLaC"
 FLAC_MD5 = slice(26, 42)  # the end of STREAMINFO, which is always the first block
 OGG_HEAD = b"OggS"
 OGG_CRC = slice(22, 26)
+OGG_GRANULE = slice(6, 14)
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -44,7 +45,7 @@ def check_stored(data: bytes, extension: str, *, decode: bool = True) -> StoredA
     Args:
         data: the file.
         extension: flac or opus.
-        decode: if not, believe its header.
+        decode: if not, believe its header, and of Opus the checksums.
 
     Raises:
         RejectedError: it is of another kind, cut short or damaged.
@@ -57,6 +58,8 @@ def check_stored(data: bytes, extension: str, *, decode: bool = True) -> StoredA
                 raise RejectedError(UNDECODABLE, words)
             if decode:
                 (_check_flac if extension == "flac" else _check_opus)(sound, data)
+            elif extension == "opus":
+                check_ogg_pages(data)
             return StoredAudio(
                 num_samples=sound.frames,
                 sample_rate=sound.samplerate,
@@ -86,7 +89,7 @@ def _check_flac(sound: Any, data: bytes) -> None:
 
 
 def _check_opus(sound: Any, data: bytes) -> None:
-    _check_ogg_pages(data)
+    check_ogg_pages(data)
     total = 0
     while len(block := _read(sound, "float32")):
         total += len(block)
@@ -103,18 +106,24 @@ def _check_length(sound: Any, total: int) -> None:
         raise RejectedError(TRUNCATED, words)
 
 
-def _check_ogg_pages(data: bytes) -> None:
-    """Walk the pages of an Ogg stream, which must fill the file, and check their CRCs."""
-    position = 0
+def check_ogg_pages(data: bytes | memoryview) -> int:
+    """Walk the pages of an Ogg stream, check their CRCs, and return the last one's position.
+
+    Raises:
+        RejectedError: they do not fill the file, or one is damaged.
+
+    """
+    position, granule = 0, 0
     while position < len(data):
-        header = data[position : position + 27]
+        header = bytes(data[position : position + 27])
         lacing = data[position + 27 : position + 27 + header[-1]]
         end = position + 27 + header[-1] + sum(lacing)
         if not header.startswith(OGG_HEAD) or end > len(data):
             raise RejectedError(UNDECODABLE, f"no whole Ogg page at byte {position}")
-        if _ogg_crc(data[position:end]) != header[OGG_CRC]:
+        if _ogg_crc(bytes(data[position:end])) != header[OGG_CRC]:
             raise RejectedError(UNDECODABLE, f"the Ogg page at byte {position} is damaged")
-        position = end
+        position, granule = end, int.from_bytes(header[OGG_GRANULE], "little")
+    return granule
 
 
 def _ogg_crc(page: bytes) -> bytes:

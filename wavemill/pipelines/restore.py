@@ -230,7 +230,7 @@ def _explain(dataset: Dataset, shard: Mapping[str, Any], error: Exception) -> st
     words = str(error) or type(error).__name__
     report = Report()
     with contextlib.suppress(Exception):
-        ShardCheck(dataset, dict(shard), report, quick=False).check(set())
+        ShardCheck(dataset, dict(shard), report, decode=True).check(set())
     found = next((row for row in report.problems if row["key"]), None)
     if found is not None:
         words = f"{found['key']}: {found['problem']}"

@@ -2,6 +2,7 @@
 
 import io
 import re
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,16 +41,27 @@ def times_problem(data: bytes, num_tokens: int, seconds: float) -> str | None:
     head = npy_head((num_tokens, 2))
     if data[: len(head)] != head or len(data) != len(head) + num_tokens * 8:
         return f"no array of {num_tokens} times as wavemill writes them"
-    starts, ends = np.frombuffer(data, "<f4", offset=len(head)).reshape(-1, 2).T
-    rising = (starts >= 0).all() and (ends >= starts).all() and (np.diff(starts) >= 0).all()
-    if not rising or ends.max(initial=0.0) > seconds + TIMES_SLACK:
+    times = np.frombuffer(data, "<f4", offset=len(head)).reshape(-1, 2)
+    if not times_rise(times, np.array([num_tokens]), np.array([seconds])):
         return f"times that do not rise from 0 to the clip's {seconds:.3f} s"
     return None
 
 
-def npy_head(shape: tuple[int, int]) -> bytes:
-    """Return the header that the writer gives to float32 arrays of a shape."""
+def times_rise(
+    times: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64], seconds: npt.NDArray[np.float64]
+) -> bool:
+    """Say whether times [T, 2] of clips of so many tokens [N] and seconds [N] rise within each."""
+    starts, ends = times.T
+    begins = np.zeros(len(times), bool)  # a clip's first token follows none
+    begins[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
+    rising = (starts >= 0) & (ends >= starts) & (ends <= np.repeat(seconds, lengths) + TIMES_SLACK)
+    return bool(rising.all() and (begins[1:] | (np.diff(starts) >= 0)).all())
+
+
+@lru_cache(maxsize=4096)
+def npy_head(shape: tuple[int, int], dtype: str = "<f4") -> bytes:
+    """Return the header that the writer gives to arrays of a shape."""
     buffer = io.BytesIO()
-    about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    about = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, about)
     return buffer.getvalue()

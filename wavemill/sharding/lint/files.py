@@ -37,42 +37,50 @@ def expected_files(content: dict[str, Any], shard: dict[str, Any]) -> list[str]:
 
 
 def check_files(dataset: Dataset, shard: dict[str, Any], report: Report) -> bool:
-    """Say whether a shard has just the files that it should have, all as they were written."""
-    name, before = shard_name(shard), len(report.problems)
+    """Check that a shard has just the files that it should have, all as they were written.
+
+    Returns:
+        Whether they are all there to be looked into, as they were written or not.
+
+    """
+    name, there = shard_name(shard), True
     missing = set(expected_files(dataset.content, shard))
     for file in shard["files"]:
         if file["path"] not in missing:  # maybe outside of the dataset: it is not opened
             words = "is listed, but is none of this shard's files, or is listed twice"
             report.add(name, "", f"{short(file['path'])} {words}")
+            there = False
             continue
         missing.remove(file["path"])
-        if problem := _file_problem(dataset, file):
+        problem, found = _file_problem(dataset, file)
+        there = there and found
+        if problem:
             report.add(name, "", f"{file['path']} {problem}")
     for path in sorted(missing):
         report.add(name, "", f"{path} is not listed in dataset.json")
-    return len(report.problems) == before
+    return there and not missing
 
 
-def _file_problem(dataset: Dataset, file: dict[str, Any]) -> str | None:
-    """Compare a file's size and digest with what `dataset.json` states."""
+def _file_problem(dataset: Dataset, file: dict[str, Any]) -> tuple[str | None, bool]:
+    """Compare a file's size and digest with what is stated; say, too, whether it can be read."""
     url = storage.join(dataset.url, file["path"])
     digest, size = hashlib.sha256(), 0
     try:
         if not storage.info(url).is_file:
-            return f"is no file; {REMEDY}"
+            return f"is no file; {REMEDY}", False
         with storage.open_read(url) as opened:
             while chunk := opened.read(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
     except FileNotFoundError:
-        return f"cannot be read: it is missing; {REWRITE}"
+        return f"cannot be read: it is missing; {REWRITE}", False
     except OSError as error:
-        return f"cannot be read: {error}; mend that, or {REMEDY}"
+        return f"cannot be read: {error}; mend that, or {REMEDY}", False
     if size != file["bytes"]:
-        return f"has {size} bytes, should have {file['bytes']}; {REMEDY}"
+        return f"has {size} bytes, should have {file['bytes']}; {REMEDY}", True
     if digest.hexdigest() != file["sha256"]:
-        return f"is not what was written: its sha256 differs; {REMEDY}"
-    return None
+        return f"is not what was written: its sha256 differs; {REMEDY}", True
+    return None, True
 
 
 def read_objects(url: str, errors: str = "strict") -> Iterator[dict[str, Any]]:

@@ -6,8 +6,11 @@ What JSON states is compared as text, so that NaN is NaN and a whole number is n
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from wavemill.records import to_json
 from wavemill.sharding import layout
+from wavemill.sharding.lines import cut_line
 from wavemill.sharding.schema import COUNT, NUMBER, POSITIVE, TEXT, Shape, fault, short
 
 CUT: Shape = {
@@ -40,6 +43,34 @@ def row_of(cut: Mapping[str, Any]) -> dict[str, Any] | str:
         **{name: said.get(name) for name in SAID},
         "custom": custom,
     }
+
+
+def row_of_line(line: bytes, streams: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the row that a line was written from; None where it is not to the byte that line."""
+    try:
+        cut = orjson.loads(line)
+        said = cut["supervisions"][0] if cut["supervisions"] else {}
+        recording, custom = cut["recording"], cut["custom"]
+        origin = custom.pop(layout.ORIGIN)
+        numbers = recording["num_samples"], recording["sampling_rate"]
+        row = {
+            "id": cut["id"],
+            "recording_id": origin["recording"],
+            "start_seconds": origin["start"],
+            "num_samples": numbers[0],
+            "sample_rate": numbers[1],
+            "num_channels": len(recording["channel_ids"]),
+            "text": said.get("text"),
+            "language": said.get("language"),
+            "speaker": said.get("speaker"),
+            "custom": custom,
+        }
+        whole = type(numbers[0]) is int is type(numbers[1]) and min(numbers) > 0
+        if whole and type(row["start_seconds"]) in (int, float) and row["start_seconds"] >= 0:
+            return row if cut_line(row, streams) == line else None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        pass
+    return None
 
 
 def differences(stated: Any, expected: Any, place: str = "") -> Iterator[str]:

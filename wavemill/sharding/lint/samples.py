@@ -4,9 +4,11 @@ A sample's cut states all that the writer knew of it. So the writer's own functi
 cut, what the other files of the shard must hold.
 """
 
+import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,35 +18,28 @@ from wavemill.audio.stored import check_stored
 from wavemill.errors import RejectedError
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.lines import nemo_line
 from wavemill.sharding.lint.arrays import read_codes, times_problem
-from wavemill.sharding.lint.files import parse_object, read_objects, shard_name, stated_streams
+from wavemill.sharding.lint.bulk import audio_holds, stream_counts, times_hold
+from wavemill.sharding.lint.files import read_objects, shard_name, stated_streams
+from wavemill.sharding.lint.mapped import Members, find_members, map_file
 from wavemill.sharding.lint.report import REMEDY, Report
-from wavemill.sharding.lint.rows import custom_differences, differences, row_of
+from wavemill.sharding.lint.rows import custom_differences, differences, row_of, row_of_line
 from wavemill.sharding.lint.totals import SECONDS_SLACK, Held, stream_facts
-from wavemill.sharding.tar import pack_index
-from wavemill.sharding.untar import Member, read_members
+from wavemill.sharding.lint.walk import Sample, walk
 from wavemill.tokenizers.base import TokenizerFacts
 
-SAFE_KEY = re.compile(r"[A-Za-z0-9_@-]{1,90}\Z")
-END = Member("(the end)", 0, b"")
-
-
-class Sample(NamedTuple):
-    """A sample in a tar: the row of its cut, and the two members."""
-
-    row: dict[str, Any]
-    data: bytes
-    about: dict[str, Any]
+SAFE_KEY = re.compile(r"(?!.*-sub\d+\Z)[A-Za-z0-9_@-]{1,90}\Z", re.ASCII)
 
 
 class ShardCheck:
-    """One shard under check, whose files are as they were written."""
+    """One shard under check, whose files are all there."""
 
     def __init__(
-        self, dataset: Dataset, shard: dict[str, Any], report: Report, *, quick: bool
+        self, dataset: Dataset, shard: dict[str, Any], report: Report, *, decode: bool
     ) -> None:
         self._content, self._shard, self._report = dataset.content, shard, report
-        self._quick = quick
+        self._decode = decode
         self._folder = storage.join(dataset.url, shard["bucket"])
         self._rows: list[dict[str, Any]] = []
         self.held = Held()
@@ -83,8 +78,14 @@ class ShardCheck:
 
     def _check_cuts(self) -> bool:
         """Read the cuts, and say whether each is one."""
-        streams = stated_streams(self._content)
-        cuts = self._read_lines(layout.cuts_name(self._shard["number"]))
+        streams = tuple(stated_streams(self._content))
+        name = layout.cuts_name(self._shard["number"])
+        lines = self._read(name).splitlines(keepends=True)
+        rows = [row_of_line(line, streams) for line in lines]
+        if None not in rows:
+            self._rows = [row for row in rows if row is not None]
+            return True
+        cuts = self._read_lines(name)
         for cut in cuts or ():
             if isinstance(row := row_of(cut), str):
                 self._problem(str(cut.get("id")), f"the cut is no sample's: {row}")
@@ -97,13 +98,14 @@ class ShardCheck:
     def _check_keys(self, seen: set[str]) -> None:
         if len(self._rows) != self._shard["samples"]:
             self._problem("", f"holds {len(self._rows)} cuts, not {self._shard['samples']}")
-        for row in self._rows:
-            key = row["id"]
-            if not SAFE_KEY.match(key) or re.search(r"-sub\d+$", key):
+        keys = [row["id"] for row in self._rows]
+        for key in keys:
+            if not SAFE_KEY.match(key):
                 self._problem(key, "readers would split or cut this key")
-            if key in seen:
-                self._problem(key, "another sample has this key")
-            seen.add(key)
+        own = Counter(keys)
+        for key in (key for key, times in own.items() if times > 1 or key in seen):
+            self._problem(key, "another sample has this key")
+        seen.update(own)
 
     def _check_lengths(self) -> None:
         bound = self._bucket["max_seconds"]
@@ -123,11 +125,14 @@ class ShardCheck:
         return next(row for row in rows if row["name"] == self._shard["bucket"])
 
     def _check_audio(self, extension: str) -> None:
+        members = None if self._decode else self._members("audio", extension)
+        if members is not None and audio_holds(members, self._rows, extension):
+            return
         for row, data, about in self._samples("audio", extension):
             for difference in differences(about, layout.recording_json(row)):
                 self._problem(row["id"], f"the recording beside the audio: {difference}")
             try:
-                audio = check_stored(data, extension, decode=not self._quick)
+                audio = check_stored(data, extension, decode=self._decode)
             except RejectedError as error:
                 self._problem(row["id"], f"the audio does not decode: {error.detail}")
                 continue
@@ -136,7 +141,12 @@ class ShardCheck:
 
     def _check_manifest(self, extension: str) -> None:
         number = self._shard["number"]
-        lines = self._read_lines(layout.manifest_name(number))
+        name = layout.manifest_name(number)
+        with contextlib.suppress(ValueError, RecursionError):  # no JSON can be made of such a row
+            rows = [{**row, "extension": extension} for row in self._rows]
+            if self._read(name) == b"".join(nemo_line(row, number) for row in rows):
+                return
+        lines = self._read_lines(name)
         if lines is None:
             return
         if len(lines) != len(self._rows):
@@ -155,6 +165,10 @@ class ShardCheck:
 
     def _check_stream(self, name: str, facts: TokenizerFacts) -> npt.NDArray[np.int64]:
         """Check a stream's arrays; return their lengths, [N]."""
+        members = self._members(name, "npy")
+        if members is not None and (found := stream_counts(members, self._rows, facts)):
+            self.held.tokens[name], self.held.counts[name] = int(found[0].sum()), found[1]
+            return found[0]
         lengths = np.zeros(len(self._rows), np.int64)
         counts = None
         for number, (row, data, about) in enumerate(self._samples(name, "npy")):
@@ -177,6 +191,9 @@ class ShardCheck:
         self, name: str, facts: TokenizerFacts, lengths: npt.NDArray[np.int64]
     ) -> None:
         """Check the times of a stream whose arrays have `lengths`, [N]."""
+        members = self._members(name, "npy")
+        if members is not None and times_hold(members, self._rows, facts, lengths):
+            return
         pairs = zip(self._samples(name, "npy"), lengths.tolist(), strict=False)
         for (row, data, about), length in pairs:
             seconds = row["num_samples"] / row["sample_rate"]
@@ -193,35 +210,19 @@ class ShardCheck:
             self._problem(self._rows[number]["id"], words)
         self.held.longest_tokens = int(lengths.max(initial=0))
 
+    def _read(self, name: str) -> bytes:
+        return storage.read_bytes(storage.join(self._folder, name))
+
+    def _members(self, stream: str, extension: str) -> Members | None:
+        """Find all samples of a tar beside the cuts at once; None where it is not in order."""
+        name = layout.tar_name(stream, self._shard["number"])
+        keys = [row["id"] for row in self._rows]
+        if not all(map(SAFE_KEY.match, keys)):
+            return None
+        tar = map_file(storage.join(self._folder, name))
+        return find_members(tar, self._read(f"{name}.idx"), keys, extension)
+
     def _samples(self, stream: str, extension: str) -> Iterator[Sample]:
         """Walk a tar beside the cuts, and check its index."""
-        name = layout.tar_name(stream, self._shard["number"])
-        try:
-            yield from self._walk(name, extension)
-        except (ValueError, RecursionError) as error:
-            self._damaged(name, error)
-
-    def _walk(self, name: str, extension: str) -> Iterator[Sample]:
-        size = self._size_of(name)
-        offsets = []
-        with storage.open_read(storage.join(self._folder, name)) as file:
-            members = read_members(file, size)
-            for number, row in enumerate(self._rows):
-                data, about = next(members, END), next(members, END)
-                names = [data.name, about.name]
-                if names != [f"{row['id']}.{extension}", f"{row['id']}.json"]:
-                    self._problem(row["id"], f"{name}: sample {number} is {names}")
-                    return
-                offsets.append(data.offset)
-                yield Sample(row, data.data, parse_object(about.data, about.name))
-            if (extra := next(members, END)) is not END:
-                self._problem("", f"{name}: {extra.name} is no sample of the cuts")
-        self._check_index(f"{name}.idx", [*offsets, size])
-
-    def _check_index(self, name: str, offsets: list[int]) -> None:
-        if storage.read_bytes(storage.join(self._folder, name)) != pack_index(offsets):
-            self._problem("", f"{name} does not point at the samples")
-
-    def _size_of(self, name: str) -> int:
-        path = f"{self._shard['bucket']}/{name}"
-        return int(next(file["bytes"] for file in self._shard["files"] if file["path"] == path))
+        url = storage.join(self._folder, layout.tar_name(stream, self._shard["number"]))
+        return walk(url, self._rows, extension, self._problem)

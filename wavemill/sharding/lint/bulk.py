@@ -1,0 +1,76 @@
+"""Check the members of a sound tar all at once; samples.py names what is odd about others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wavemill.audio.headers import read_head
+from wavemill.errors import RejectedError
+from wavemill.sharding.counting import IdCounter
+from wavemill.sharding.lines import array_line, recording_line, times_line
+from wavemill.sharding.lint.arrays import npy_head, times_rise
+from wavemill.sharding.lint.mapped import Ints, Members
+from wavemill.tokenizers.base import TokenizerFacts
+
+Row = dict[str, Any]
+HEAD = 128
+"""Bytes before the data of a `.npy` file of two dimensions."""
+
+
+def audio_holds(members: Members, rows: Sequence[Row], extension: str) -> bool:
+    """Say whether audio and its JSON are those of the rows, as far as headers tell."""
+    if not members.hold([recording_line(row) for row in rows]):
+        return False
+    try:
+        for row, data in zip(rows, members.data(), strict=True):
+            about = row["num_samples"], row["sample_rate"], row["num_channels"]
+            head = read_head(data, extension)
+            if (head.num_samples, head.sample_rate, head.num_channels) != about:
+                return False
+    except RejectedError:
+        return False
+    return True
+
+
+def stream_counts(
+    members: Members, rows: Sequence[Row], facts: TokenizerFacts
+) -> tuple[Ints, npt.NDArray[np.int64]] | None:
+    """Return lengths of arrays [N] and counts of their ids [Q, K]; None if one is not sound."""
+    width, descr = facts.num_codebooks, facts.dtype.str
+    step = width * facts.dtype.itemsize
+    lengths = (members.size - HEAD) // step
+    if (members.size != HEAD + lengths * step).any() or (lengths < 0).any():
+        return None
+    if facts.frame_rate is not None and not lengths.all():
+        return None
+    every = lengths.tolist()
+    about = [array_line(row, facts, length) for row, length in zip(rows, every, strict=True)]
+    if not members.hold(about):
+        return None
+    counter = IdCounter(facts)
+    try:
+        for length, data in zip(every, members.data(), strict=True):
+            if data[:HEAD] != npy_head((length, width), descr):
+                return None
+            counter.add(data, length)
+        return lengths, counter.counts()
+    except ValueError:  # an id is out of range
+        return None
+
+
+def times_hold(members: Members, rows: Sequence[Row], facts: TokenizerFacts, lengths: Ints) -> bool:
+    """Say whether times are those of the rows' tokens, of which there are `lengths` [N]."""
+    every = lengths.tolist()
+    about = [times_line(row, facts, length) for row, length in zip(rows, every, strict=True)]
+    if (members.size != HEAD + lengths * 8).any() or not members.hold(about):
+        return False
+    bodies = []
+    for length, data in zip(every, members.data(), strict=True):
+        if data[:HEAD] != npy_head((length, 2)):
+            return False
+        bodies.append(data[HEAD:])
+    seconds = np.array([row["num_samples"] / row["sample_rate"] for row in rows])
+    times = np.frombuffer(b"".join(bodies), "<f4").reshape(-1, 2)
+    return times_rise(times, lengths, seconds)
