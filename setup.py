@@ -30,7 +30,8 @@ CORE = [
     "torchaudio>=2.9,<2.12",
 ]
 CODECS = ["huggingface_hub>=1", "numba>=0.64", "transformers>=5.24"]
-UNITS = [*CODECS, "faiss-cpu>=1.15", "openbeats>=0.1.1"]
+DEDUP = ["faiss-cpu>=1.15"]
+UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
@@ -63,6 +64,7 @@ setup(
     install_requires=CORE,
     extras_require={
         "codecs": CODECS,
+        "dedup": DEDUP,
         "readers": READERS,
         "test": TEST,
         "units": UNITS,

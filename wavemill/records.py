@@ -28,6 +28,7 @@ OFFSET_PAST_END = "offset-past-end"
 SHORTER_THAN_STATED = "shorter-than-stated"
 DUPLICATE_ID = "duplicate-id"
 DUPLICATE_AUDIO = "duplicate-audio"
+NEAR_DUPLICATE = "near-duplicate"
 TOO_SHORT = "too-short"
 TOO_LONG = "too-long"
 CLIPPED = "clipped"
@@ -237,6 +238,17 @@ TOKEN_SCHEMA = pa.schema(
 """One row a row of the unit's segments, in the same order; `npy` is the array [T, Q] as a file.
 
 `times` is a file, too: when each token begins and ends, [T, 2]; null on a regular clock.
+"""
+
+FINGERPRINT_SCHEMA = pa.schema(
+    [
+        pa.field("embedding", pa.binary()),
+        pa.field("wave", pa.binary()),
+    ]
+)
+"""One row a row of the unit's segments, in the same order; null of rejects.
+
+`embedding` is little-endian float16, `wave` int8; `wavemill/pipelines/fingerprint.py` makes them.
 """
 
 

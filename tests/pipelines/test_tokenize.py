@@ -28,6 +28,6 @@ def test_a_clip_is_the_stored_audio_in_mono_at_the_tokenizer_s_rate(
 ) -> None:
     samples, stored_rate = speech(num_channels)
     flac = encode_flac(np.tile(samples, (9, 1)), stored_rate, 16)
-    found = tokenize._clip(cast("UnitReader", OneClip(flac)), 0, rate)
+    found = tokenize.read_clip(cast("UnitReader", OneClip(flac)), 0, rate)
     expected = resample(to_mono(flac_to_float(flac)[0]), stored_rate, rate)
     assert np.array_equal(found, expected)

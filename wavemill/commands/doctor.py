@@ -25,7 +25,7 @@ PACKAGES = (
     ("s3fs", "s3:// URLs", "wavemill"),
     ("gcsfs", "gs:// URLs", "gcsfs"),
     ("transformers", "codecs, HuBERT, Whisper", "wavemill[codecs]"),
-    ("faiss-cpu", "fits units", "wavemill[units]"),
+    ("faiss-cpu", "near-duplicates; fits units", "wavemill[dedup]"),
     ("numba", "compiles loops of EnCodec and Sylber", "wavemill[codecs]"),
     ("openbeats", "BEATs as a teacher", "wavemill[units]"),
     ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),

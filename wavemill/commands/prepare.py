@@ -42,7 +42,7 @@ from wavemill.commands.running import as_job, split_arguments
 @click.option("--sub-buckets", type=int, default=2, show_default=True, help="Cuts by tokens.")
 @click.option("--shard-mb", type=float, default=256, show_default=True, help="Size of a shard.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the order.")
-@click.option("--dedup/--no-dedup", help="Keep one of each group with equal audio.")
+@click.option("--dedup/--no-dedup", help="Keep one of each group of copies.")
 @filter_options
 @click.option(
     "--max-rejected",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from wavemill import storage
 from wavemill.pipelines import crew
 from wavemill.pipelines.engine import LOCAL, Engine
+from wavemill.pipelines.near_duplicates import require_faiss
 from wavemill.pipelines.outdir import SPOOL, check_out
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.segmenters import make_segmenter
@@ -26,6 +27,11 @@ class Job:
     verify: bool = False
     """Whether finished shards are read again before they are taken for whole."""
 
+    def __post_init__(self) -> None:
+        """Ask for what will be needed before any work is done."""
+        if self.settings.dedup:
+            require_faiss()
+
     @property
     def spool(self) -> str:
         """The folder of all that is kept between runs."""
@@ -39,7 +45,8 @@ class Job:
     @property
     def stages(self) -> list[str]:
         """The spool folders that hold a file a unit once all is done."""
-        return [self.settings.segments_stage, *self.token_stages]
+        prints = [self.settings.fingerprints_stage] if self.settings.dedup else []
+        return [self.settings.segments_stage, *prints, *self.token_stages]
 
     def finished(self, stage: str) -> set[str]:
         """List what a folder of the spool holds: file names without their suffix."""

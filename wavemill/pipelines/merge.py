@@ -13,7 +13,7 @@ from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
 from wavemill.pipelines.parts import facts_of
-from wavemill.pipelines.prepare import summarize
+from wavemill.pipelines.prepare import run_units, summarize
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.readback import read_back, tasks_of
 from wavemill.pipelines.settings import PrepareSettings
@@ -123,6 +123,8 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
         outdir.mark(job.settings.out, job.spool)
         reused = _count_done(merge)
         parts = [replace(part, joined=part.inputs) for part in read_back(job, merge.sources)]
+        if job.settings.dedup:  # fingerprints lie in no shard
+            run_units(job, [unit for part in parts for unit in part.units])
         stock = take_stock(job, parts)
         _check_conflicts(job, stock)
         content = write_dataset(job, stock)

@@ -21,12 +21,13 @@ from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
 from wavemill.pipelines.parts import Part, check_keeps
-from wavemill.pipelines.stages import SegmentUnit, TokenizeUnit
+from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
 from wavemill.pipelines.stock import Stock, take_stock
 from wavemill.pipelines.survey import RejectRow
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import (
     DUPLICATE_AUDIO,
+    NEAR_DUPLICATE,
     RECORDING_SCHEMA,
     Recording,
     Reject,
@@ -36,7 +37,7 @@ from wavemill.records import (
 from wavemill.sharding.dataset import REJECTED
 from wavemill.spool import RECORDINGS, group_units, unit_url, write_unit
 
-LEFT_OUT = (DUPLICATE_AUDIO, *(one.reason for one in FILTERS))
+LEFT_OUT = (DUPLICATE_AUDIO, NEAR_DUPLICATE, *(one.reason for one in FILTERS))
 """Reasons of rejects that were asked for: they are no failure."""
 
 
@@ -200,6 +201,11 @@ def _unit_pipeline(
             SegmentUnit(job.spool, settings.segments_stage, settings.segmenter, settings.form)
         )
     )
+    prints = settings.fingerprints_stage
+    if pending.get(prints):
+        done |= "fingerprint" >> beam.ParDo(
+            FingerprintUnit(job.spool, settings.segments_stage, prints)
+        )
     for stage, facts, spec in zip(job.token_stages, job.facts, settings.tokenizers, strict=True):
         if pending[stage]:
             done |= f"tokenize {facts.name}" >> beam.ParDo(

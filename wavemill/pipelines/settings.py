@@ -16,6 +16,8 @@ from wavemill.tokenizers.base import TokenizerFacts
 AUDIO_FORMATS = ("flac", "opus", "none")
 SEGMENT_VERSION = 2
 """Goes up when the same recordings and settings would give other segments."""
+FINGERPRINT_VERSION = 1
+"""Goes up when the same segments would give other fingerprints."""
 LAYOUT_VERSION = 2
 """Goes up when the same segments and tokens would give other shards."""
 
@@ -98,6 +100,11 @@ class PrepareSettings:
         """The spool folder of the segments: other settings, another folder."""
         what = [SEGMENT_VERSION, str(self.segmenter), self.sample_rate, self.mono]
         return f"segments-{digest(what)}"
+
+    @property
+    def fingerprints_stage(self) -> str:
+        """The spool folder of what `--dedup` compares."""
+        return f"fingerprints-{digest([FINGERPRINT_VERSION, self.segments_stage])}"
 
     def tokens_stage(self, facts: TokenizerFacts) -> str:
         """Name the spool folder of a tokenizer's streams."""

@@ -9,12 +9,14 @@ from apache_beam.metrics.metric import Metrics
 
 from wavemill import storage
 from wavemill.errors import JobError
+from wavemill.pipelines.fingerprint import fingerprint_unit
 from wavemill.pipelines.ingest.finish import version_of
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
 from wavemill.pipelines.tokenize import tokenize_unit
 from wavemill.records import (
+    FINGERPRINT_SCHEMA,
     SEGMENT_SCHEMA,
     TOKEN_SCHEMA,
     Recording,
@@ -84,6 +86,24 @@ def _check_versions(recordings: Sequence[Recording]) -> None:
     for url, version in {(r.url, r.version) for r in recordings if storage.is_local(r.url)}:
         if version_of(url) != version:
             raise JobError(f"{url} was changed while the job read it; let it be, and run it again")
+
+
+class FingerprintUnit(beam.DoFn):
+    """Take the fingerprints of a unit's segments. Takes and gives unit names."""
+
+    def __init__(self, spool: str, segments: str, stage: str) -> None:
+        """Keep where things are."""
+        self._spool, self._segments, self._stage = spool, segments, stage
+
+    def process(self, unit: str) -> Iterator[str]:
+        """Write the unit's fingerprints."""
+        place = unit_url(self._spool, self._stage, unit)
+        if not storage.exists(place):
+            segments = UnitReader(unit_url(self._spool, self._segments, unit))
+            with write_unit(place, FINGERPRINT_SCHEMA) as file:
+                for row in fingerprint_unit(segments):
+                    file.add(row, len(row.get("wave") or b""))
+        yield unit
 
 
 class TokenizeUnit(beam.DoFn):

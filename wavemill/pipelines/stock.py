@@ -11,6 +11,7 @@ from wavemill.pipelines.duplicates import drop_copies
 from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.namesakes import Namesakes, find_namesakes
+from wavemill.pipelines.near_duplicates import drop_near_copies
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.quality import STAGE as FILTER
 from wavemill.pipelines.quality import drop_filtered
@@ -73,6 +74,9 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
     found = drop_filtered(_joined(surveys, parts), units, config, job.settings.filters)
     if job.settings.dedup:
         found = drop_copies(found, units, config)
+        with job.reporter.stage("near-duplicates", 1):
+            prints = job.settings.fingerprints_stage
+            found = drop_near_copies(found, units, config, prints)
     rejects = [*carried, *same.rejects, *found.rejects]
     return Stock(
         parts=parts,

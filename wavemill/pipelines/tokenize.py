@@ -30,7 +30,7 @@ def tokenize_unit(segments: UnitReader, tokenizer: Tokenizer) -> Iterator[dict[s
     seconds = 0.0
     for index in range(len(segments)):
         if segments.row(index, ["reject_reason"])["reject_reason"] is None:
-            clips.append(clip := _clip(segments, index, rate))
+            clips.append(clip := read_clip(segments, index, rate))
             seconds += len(clip) / rate
         else:
             clips.append(None)
@@ -40,7 +40,8 @@ def tokenize_unit(segments: UnitReader, tokenizer: Tokenizer) -> Iterator[dict[s
     yield from _encode(clips, tokenizer)
 
 
-def _clip(segments: UnitReader, index: int, sample_rate: int) -> npt.NDArray[np.float32]:
+def read_clip(segments: UnitReader, index: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """Decode one segment as mono, [N] at `sample_rate` Hz."""
     with open_flac(segments.buffer("audio", index)) as stream:
         return np.concatenate(list(mono_blocks(stream, sample_rate)))
 

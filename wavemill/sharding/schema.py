@@ -47,8 +47,11 @@ def fault(value: Any, shape: Shape, place: str = "") -> str | None:
         return _list_fault(value, shape[0], place)
     if not isinstance(value, dict):
         return f"{place or 'it'} is {short(value)}, not an object"
-    if isinstance(shape, Each):
-        return _each_fault(value, shape, place)
+    find = _each_fault if isinstance(shape, Each) else _object_fault
+    return find(value, shape, place)
+
+
+def _object_fault(value: dict[str, Any], shape: Any, place: str) -> str | None:
     for name, inner in shape.items():
         if isinstance(inner, Maybe) and name not in value:
             continue
@@ -66,7 +69,7 @@ def _list_fault(value: Any, shape: Shape, place: str) -> str | None:
     return next(filter(None, faults), None)
 
 
-def _each_fault(value: dict[str, Any], shape: Each, place: str) -> str | None:
+def _each_fault(value: dict[str, Any], shape: Any, place: str) -> str | None:
     for name, item in value.items():
         if not shape.name.holds(name):
             return f"{place} has the name {short(name)}, which is not {shape.name.words}"
