@@ -140,3 +140,28 @@ def test_without_dedup_no_fingerprints_are_taken(tmp_path: Path) -> None:
     done = wavemill("prepare", sound, "--out", out, "--dedup", "--json")
     assert (done.json["reused_units"], done.json["segments"]) == (1, 1)
     assert list(out.glob("_work/fingerprints-*/*.arrow"))
+
+
+def test_copies_that_come_later_are_left_out(tmp_path: Path) -> None:
+    first, later = tmp_path / "first", tmp_path / "later"
+    first.mkdir()
+    later.mkdir()
+    for at, clip in enumerate(speech()[20:26]):
+        soundfile.write(first / f"clip-{at}.flac", clip, RATE)
+        audio, rate = CHANGES["noisy"](clip)
+        soundfile.write(later / f"copy-{at}.flac", audio, rate)
+    soundfile.write(later / "new.flac", speech()[1], RATE)
+    out, other, both = tmp_path / "out", tmp_path / "other", tmp_path / "both"
+    assert wavemill("prepare", first, "--out", out, "--dedup").code == 0
+    assert wavemill("prepare", later, "--out", other, "--dedup").code == 0
+    merged = wavemill("merge", out, other, "--out", both, "--json")
+    assert merged.code == 0, merged.err
+    added = wavemill("add", later, "--out", out, "--json")
+    assert added.code == 0, added.err
+    for done in (merged, added):
+        assert (done.json["segments"], done.json["left_out"]) == (7, 6)
+    rejects = [
+        sorted(read_jsonl(folder / "rejected.jsonl"), key=lambda row: str(row["id"]))
+        for folder in (out, both)
+    ]
+    assert rejects[0] == rejects[1]
