@@ -14,9 +14,11 @@ from tests.pipelines.copies import CHANGES, RATE, speech
 from wavemill.audio import resample
 from wavemill.errors import UsageError
 from wavemill.pipelines import near_duplicates
+from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.fingerprint import EMBEDDING_SIZE, SAMPLE_RATE, Floats, embed, wave_of
 from wavemill.pipelines.job import make_job
 from wavemill.pipelines.near_duplicates import near_copies
+from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.specs import Spec
 
@@ -88,7 +90,7 @@ def test_without_faiss_one_line_says_what_to_install(
         inputs=("x",), out=str(tmp_path / "out"), segmenter=Spec(name="none"), dedup=True
     )
     with pytest.raises(UsageError, match=r"--dedup needs faiss .*pip install 'wavemill\[dedup\]'"):
-        make_job(settings, None, None)  # type: ignore[arg-type]
+        make_job(settings, Engine(), Reporter(quiet=True))
 
 
 @pytest.fixture(scope="module")
