@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wavemill.cli import main
-from wavemill.errors import JobError
+from wavemill.errors import JobError, UsageError
 
 GOOD = '{"id": "a", "duration": 1.5, "tokens": 3}'
 
@@ -61,3 +61,54 @@ def test_a_place_for_batches_that_cannot_be_written_stops_it_before_the_work(
     for place in (tmp_path, tmp_path / "file" / "batches.jsonl"):
         with pytest.raises(JobError, match=f"cannot write {place}"):
             plan(tmp_path / "nowhere.jsonl", "--batches", place)
+
+
+def test_ranks_get_as_many_batches_and_the_file_lists_them_step_by_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths, batches = tmp_path / "lengths.jsonl", tmp_path / "batches.jsonl"
+    rows = [{"id": f"u{n}", "duration": 1 + n % 7, "tokens": n % 5} for n in range(200)]
+    lengths.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan(lengths, "--world-size", "3", "--batches", batches, "--json")
+    found = json.loads(capsys.readouterr().out)
+    planned = [json.loads(line) for line in batches.read_text().splitlines()]
+    assert len(planned) == found["batches"] == 3 * found["steps"]
+    assert sorted(name for batch in planned for name in batch) == sorted(
+        f"u{n}" for n in range(200)
+    )
+    assert (found["dropped"], found["repeated"], found["samples"]) == (0, 0, 200)
+
+
+def test_bins_are_printed_and_serve_as_a_profile(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths, bins = tmp_path / "lengths.jsonl", tmp_path / "bins.yaml"
+    lengths.write_text(f"{GOOD}\n")
+    plan(lengths, "--bins", bins)
+    plan(lengths, "--bins", "-")
+    assert bins.read_text() in capsys.readouterr().out
+    assert "bucket_duration_bins: [[1.51,3]]\nbucket_batch_size: [6]\nmax_tps: [2.0]" in (
+        bins.read_text()
+    )
+    main(args=["plan", str(lengths), "--profile", str(bins), "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["full"] == pytest.approx(1 / 6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ([], UsageError, "nothing limits a batch; give --batch-seconds"),
+        (["--batch-seconds", "1", "--world-size", "0"], UsageError, "--world-size 0"),
+        (["--profile", "{tmp}/none.yaml"], JobError, "cannot read .*none.yaml"),
+        (["--profile", "{tmp}/lengths.jsonl"], JobError, "lengths.jsonl: give lists"),
+        (["--profile", "{tmp}/bad.yaml"], JobError, "bad.yaml: not YAML"),
+    ],
+)
+def test_limits_that_are_none_are_refused(
+    arguments: list[str], error: type[Exception], words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lengths.jsonl").write_text(f"{GOOD}\n")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    filled = [argument.format(tmp=tmp_path) for argument in arguments]
+    with pytest.raises(error, match=words):
+        main(args=["plan", str(tmp_path / "lengths.jsonl"), *filled], standalone_mode=False)

@@ -1,4 +1,5 @@
 import dataclasses
+from random import Random
 
 import numpy as np
 import pytest
@@ -6,16 +7,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavemill.errors import UsageError
-from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
-from wavemill.sharding.buckets import Floats, Ints, assign_buckets
+from wavemill.sharding.batches import BatchConfig, EpochPlan, measure_padding, plan_epoch
+from wavemill.sharding.buckets import Floats, Ints
+from wavemill.sharding.budget import BucketSize, Budget
 
-LENGTHS = st.lists(st.tuples(st.floats(0.05, 60), st.integers(0, 500)), max_size=150)
+LENGTHS = st.lists(
+    st.tuples(
+        st.floats(0.05, 60) | st.sampled_from([1.0, 2.0, 5e6]),
+        st.integers(0, 500) | st.sampled_from([0, 10, 10**12]),
+    ),
+    max_size=150,
+)
+PROFILES = st.lists(
+    st.builds(
+        BucketSize,
+        max_seconds=st.floats(1, 60),
+        max_tokens=st.floats(1, 500) | st.just(float("inf")),
+        size=st.integers(1, 20),
+    ),
+    min_size=1,
+    max_size=4,
+)
+BUDGETS = st.one_of(
+    st.builds(Budget, seconds=st.floats(0.1, 300)),
+    st.builds(Budget, tokens=st.integers(1, 3000)),
+    st.builds(Budget, area=st.floats(0.1, 30_000)),
+    st.builds(Budget, sizes=PROFILES),
+    st.builds(Budget, seconds=st.floats(0.1, 300), tokens=st.integers(1, 3000), sizes=PROFILES),
+)
 CONFIGS = st.builds(
     BatchConfig,
-    batch_seconds=st.floats(0.1, 300),
+    budget=BUDGETS,
+    pool=st.floats(1, 20),
     num_buckets=st.integers(1, 8),
     num_sub_buckets=st.integers(1, 3),
-    seed=st.integers(0, 2**32),
+    seed=st.integers(0, 2**63 - 1),
     epoch=st.integers(0, 1000),
 )
 Lengths = list[tuple[float, int]]
@@ -26,8 +52,12 @@ def arrays(lengths: Lengths) -> tuple[Floats, Ints]:
     return seconds, np.array([tokens for _, tokens in lengths], np.int64)
 
 
+def batches_of(plan: EpochPlan) -> list[list[int]]:
+    return [plan.batch(number).tolist() for number in range(len(plan))]
+
+
 def plan(lengths: Lengths, config: BatchConfig) -> list[list[int]]:
-    return [batch.tolist() for batch in plan_batches(*arrays(lengths), config)]
+    return batches_of(plan_epoch(*arrays(lengths), config))
 
 
 def corpus(num_samples: int) -> tuple[Floats, Ints]:
@@ -49,17 +79,37 @@ def test_every_sample_is_in_exactly_one_batch(lengths: Lengths, config: BatchCon
 def test_no_batch_is_over_the_budget_but_a_single_long_sample(
     lengths: Lengths, config: BatchConfig
 ) -> None:
+    budget = config.budget
     for batch in plan(lengths, config):
         longest = max(lengths[index][0] for index in batch)
-        assert len(batch) == 1 or longest * len(batch) <= config.batch_seconds
+        most = max(lengths[index][1] for index in batch)
+        if len(batch) == 1:
+            continue
+        assert budget.seconds is None or longest * len(batch) <= budget.seconds
+        assert budget.tokens is None or max(most, 1) * len(batch) <= budget.tokens
+        assert budget.area is None or longest * max(most, 1) * len(batch) <= budget.area * 1.000001
+        assert not budget.sizes or any(
+            len(batch) <= bucket.size
+            for bucket in budget.sizes
+            if longest <= bucket.max_seconds and most <= bucket.max_tokens
+        )
 
 
 @settings(deadline=None)
 @given(LENGTHS, CONFIGS)
-def test_a_batch_holds_samples_of_one_bucket(lengths: Lengths, config: BatchConfig) -> None:
-    _, where = assign_buckets(*arrays(lengths), config.num_buckets, config.num_sub_buckets)
-    for batch in plan(lengths, config):
-        assert len({int(where[index]) for index in batch}) == 1
+def test_a_batch_is_described_truly_and_lies_within_its_bucket(
+    lengths: Lengths, config: BatchConfig
+) -> None:
+    plan = plan_epoch(*arrays(lengths), config)
+    for number, batch in enumerate(batches_of(plan)):
+        bucket = plan.buckets[plan.bucket_of_batch[number]]
+        assert plan.max_seconds[number] == max(lengths[index][0] for index in batch)
+        assert plan.max_tokens[number] == max(lengths[index][1] for index in batch)
+        assert plan.max_seconds[number] <= bucket.max_seconds
+        assert plan.max_tokens[number] <= bucket.max_tokens
+        assert len(batch) == plan.sizes[number] <= bucket.size
+    assert set(plan.bucket_of_batch.tolist()) == set(range(len(plan.buckets)))
+    assert len(plan.buckets) <= config.num_buckets * config.num_sub_buckets
 
 
 @settings(deadline=None)
@@ -70,65 +120,160 @@ def test_the_same_seed_and_epoch_give_the_same_batches(
     assert plan(lengths, config) == plan(lengths, dataclasses.replace(config))
 
 
+@settings(deadline=None)
+@given(LENGTHS, CONFIGS, st.randoms(use_true_random=False))
+def test_with_keys_the_order_of_samples_does_not_matter(
+    lengths: Lengths, config: BatchConfig, dice: Random
+) -> None:
+    keys = np.arange(len(lengths), dtype=np.uint64) * np.uint64(7919)
+    moved = list(range(len(lengths)))
+    dice.shuffle(moved)
+    one = plan_epoch(*arrays(lengths), config, keys)
+    other = plan_epoch(*arrays([lengths[index] for index in moved]), config, keys[moved])
+    assert batches_of(one) == [[moved[index] for index in batch] for batch in batches_of(other)]
+
+
+def overlap(one: EpochPlan, other: EpochPlan) -> float:
+    """Return the mean Jaccard overlap of a sample's neighbours in two epochs."""
+    shared = []
+    places = [{i: set(batch) for batch in batches_of(plan) for i in batch} for plan in (one, other)]
+    for sample in range(0, len(one.order), 13):
+        ours, theirs = (place[sample] - {sample} for place in places)
+        if ours | theirs:
+            shared.append(len(ours & theirs) / len(ours | theirs))
+    return float(np.mean(shared))
+
+
 def test_another_seed_or_epoch_gives_other_batches() -> None:
-    seconds, tokens = corpus(500)
-    base = BatchConfig(batch_seconds=60, num_buckets=3, num_sub_buckets=1)
-    others = [base, *(dataclasses.replace(base, epoch=n) for n in (1, 2)),
-              dataclasses.replace(base, seed=1)]  # fmt: skip
-    made = [
-        {frozenset(batch.tolist()) for batch in plan_batches(seconds, tokens, config)}
-        for config in others
-    ]
-    for index, one in enumerate(made):
-        for other in made[index + 1 :]:
-            assert len(one & other) < 0.2 * len(one)
+    seconds, tokens = corpus(20_000)
+    base = BatchConfig(budget=Budget(seconds=120))
+    first = plan_epoch(seconds, tokens, base)
+    for seed, epoch in ((0, 1), (0, 2), (1, 0)):
+        changed = dataclasses.replace(base, seed=seed, epoch=epoch)
+        other = plan_epoch(seconds, tokens, changed)
+        assert overlap(first, other) < 0.1
+
+
+def test_a_larger_pool_repeats_fewer_neighbours_and_pads_more() -> None:
+    seconds, tokens = corpus(20_000)
+    found = []
+    for pool in (1.0, 4.0, 16.0):
+        config = BatchConfig(budget=Budget(seconds=120), pool=pool)
+        plans = [plan_epoch(seconds, tokens, dataclasses.replace(config, epoch=n)) for n in (0, 1)]
+        padding = measure_padding(seconds, tokens, plans[0])
+        found.append((overlap(*plans), -padding.input - padding.tokens))
+    assert found == sorted(found, reverse=True)
+    assert found[0][0] > 5 * found[2][0]
 
 
 def test_batches_of_all_lengths_come_in_a_random_order() -> None:
     seconds, tokens = corpus(2000)
-    batches = plan_batches(seconds, tokens, BatchConfig(batch_seconds=60))
-    longest = np.array([seconds[batch].max() for batch in batches])
+    longest = plan_epoch(seconds, tokens, BatchConfig(budget=Budget(seconds=60))).max_seconds
     assert abs(np.corrcoef(longest[1:], longest[:-1])[0, 1]) < 0.2
 
 
-def test_batches_use_most_of_the_budget_and_buckets_save_padding() -> None:
-    seconds, tokens = corpus(30_000)
-    config = BatchConfig(batch_seconds=120)
-    batches = plan_batches(seconds, tokens, config)
-    fill = sum(float(seconds[batch].max()) * len(batch) for batch in batches) / len(batches)
-    assert fill > 0.8 * 120
-    unsorted = plan_batches(seconds, tokens, dataclasses.replace(config, num_buckets=1))
-    padding, without = (measure_padding(seconds, tokens, made) for made in (batches, unsorted))
-    assert padding.input < 0.1
-    assert without.input > 0.3
-    assert padding.tokens < without.tokens
+@pytest.mark.parametrize(
+    "budget", [Budget(seconds=120), Budget(tokens=6000), Budget(area=120 * 250.0)]
+)
+def test_batches_are_full_and_pad_both_lengths_little(budget: Budget) -> None:
+    seconds, tokens = corpus(60_000)
+    plan = plan_epoch(seconds, tokens, BatchConfig(budget=budget))
+    padding = measure_padding(seconds, tokens, plan)
+    assert padding.input < 0.06
+    assert padding.tokens < 0.06
+    assert budget.fullness(plan.sizes, plan.max_seconds, plan.max_tokens).mean() > 0.9
+
+
+def test_the_sizes_of_a_profile_are_used_where_they_hold() -> None:
+    seconds, tokens = corpus(20_000)
+    sizes = [
+        BucketSize(max_seconds=5.0, max_tokens=400, size=40),
+        BucketSize(max_seconds=100.0, max_tokens=10**6, size=7),
+    ]
+    plan = plan_epoch(seconds, tokens, BatchConfig(budget=Budget(sizes=sizes)))
+    short = (plan.max_seconds <= 5.0) & (plan.max_tokens <= 400)
+    assert np.median(plan.sizes[short]) == 40
+    assert np.median(plan.sizes[~short]) == 7
+    assert plan.sizes[~short].max() == 7
+
+
+def test_lengths_that_are_all_equal_leave_nothing_to_pad_and_all_to_chance() -> None:
+    seconds, tokens = np.full(5000, 7.0), np.full(5000, 30)
+    config = BatchConfig(budget=Budget(seconds=70))
+    plans = [plan_epoch(seconds, tokens, dataclasses.replace(config, epoch=n)) for n in (0, 1)]
+    assert measure_padding(seconds, tokens, plans[0]).input == 0
+    assert len(plans[0]) == 500
+    assert overlap(*plans) < 0.01
+
+
+def test_whole_seconds_and_no_tokens_are_packed_too() -> None:
+    seconds = np.ceil(corpus(20_000)[0])
+    plan = plan_epoch(seconds, np.zeros(20_000, np.int64), BatchConfig(budget=Budget(seconds=120)))
+    padding = measure_padding(seconds, np.zeros(20_000, np.int64), plan)
+    assert padding.input < 0.02
+    assert padding.tokens == 0
+
+
+def test_a_few_very_long_samples_do_not_spoil_the_others() -> None:
+    seconds, tokens = corpus(20_000)
+    config = BatchConfig(budget=Budget(seconds=120))
+    usual = measure_padding(seconds, tokens, plan_epoch(seconds, tokens, config))
+    longer = np.append(seconds, seconds[:3] * 1e5)
+    plan = plan_epoch(longer, np.append(tokens, tokens[:3]), config)
+    rest = plan.max_seconds < 1000
+    padded = (plan.sizes * plan.max_seconds)[rest].sum()
+    assert (~rest).sum() == 3
+    assert 1 - seconds.sum() / padded < 1.1 * usual.input
 
 
 def test_padding_is_what_the_longest_adds() -> None:
     seconds, tokens = np.array([1.0, 3.0, 5.0]), np.array([10, 10, 40])
-    padding = measure_padding(seconds, tokens, [np.array([0, 1]), np.array([2])])
+    plan = EpochPlan(
+        order=np.arange(3),
+        offsets=np.array([0, 2, 3]),
+        max_seconds=np.array([3.0, 5.0]),
+        max_tokens=np.array([10, 40]),
+        bucket_of_batch=np.zeros(2, np.int64),
+        buckets=[],
+    )
+    padding = measure_padding(seconds, tokens, plan)
     assert padding.input == pytest.approx(2 / 11)
     assert padding.tokens == 0
-    nothing = measure_padding(np.zeros(0), np.zeros(0, np.int64), [])
-    assert (nothing.input, nothing.tokens) == (0.0, 0.0)
+    nothing = plan_epoch(np.zeros(0), np.zeros(0, np.int64), BatchConfig(budget=Budget(seconds=1)))
+    assert measure_padding(np.zeros(0), np.zeros(0, np.int64), nothing).input == 0.0
 
 
 @pytest.mark.parametrize(
     ("settings_", "option"),
     [
-        ({"batch_seconds": 0.0}, "--batch-seconds"),
-        ({"batch_seconds": float("nan")}, "--batch-seconds"),
-        ({"batch_seconds": float("inf")}, "--batch-seconds"),
-        ({"batch_seconds": 1.0, "num_buckets": 10**9}, "--buckets"),
-        ({"batch_seconds": 1.0, "num_sub_buckets": 10**9}, "--sub-buckets"),
-        ({"batch_seconds": 1.0, "seed": 2**63}, "--seed"),
-        ({"batch_seconds": 1.0, "epoch": 2**63}, "--epoch"),
-        ({"batch_seconds": 1.0, "num_buckets": 0}, "--buckets"),
-        ({"batch_seconds": 1.0, "num_sub_buckets": 0}, "--sub-buckets"),
-        ({"batch_seconds": 1.0, "seed": -1}, "--seed"),
-        ({"batch_seconds": 1.0, "epoch": -1}, "--epoch"),
+        ({"pool": 0.5}, "--pool"),
+        ({"pool": float("nan")}, "--pool"),
+        ({"num_buckets": 10**9}, "--buckets"),
+        ({"num_sub_buckets": 10**9}, "--sub-buckets"),
+        ({"seed": 2**63}, "--seed"),
+        ({"epoch": 2**63}, "--epoch"),
+        ({"num_buckets": 0}, "--buckets"),
+        ({"num_sub_buckets": 0}, "--sub-buckets"),
+        ({"seed": -1}, "--seed"),
+        ({"epoch": -1}, "--epoch"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings_: dict[str, float], option: str) -> None:
     with pytest.raises(UsageError, match=option):
-        BatchConfig(**settings_)  # type: ignore[arg-type]
+        BatchConfig(budget=Budget(seconds=1.0), **settings_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limits", "option"),
+    [
+        ({}, "--batch-seconds, --batch-tokens, --batch-area or --profile"),
+        ({"seconds": 0.0}, "--batch-seconds"),
+        ({"seconds": float("nan")}, "--batch-seconds"),
+        ({"seconds": float("inf")}, "--batch-seconds"),
+        ({"tokens": 0}, "--batch-tokens"),
+        ({"area": -1.0}, "--batch-area"),
+    ],
+)
+def test_limits_out_of_range_are_refused(limits: dict[str, float], option: str) -> None:
+    with pytest.raises(UsageError, match=option):
+        Budget(**limits)  # type: ignore[arg-type]

@@ -1,120 +1,201 @@
 """`wavemill plan`: batches from a table of lengths."""
 
-import json
-from typing import Any, TypeGuard
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wavemill.commands.output import as_json, emit
-from wavemill.errors import JobError, RejectedError
+from wavemill.errors import JobError
+from wavemill.specs import check_range
 
-MAX_SECONDS = 100_000_000
-"""Three years; of any length, sums over a corpus would lose the short ones."""
-MAX_TOKENS = 10**12
+if TYPE_CHECKING:
+    from wavemill.pipelines.progress import Reporter
+    from wavemill.sharding.batches import BatchConfig, EpochPlan
+    from wavemill.sharding.budget import Budget
+
+MANY_BYTES = 100_000_000
+"""From a table of this size on, progress is shown."""
+MAX_RANKS = 1_000_000
 
 
 @click.command(short_help="Plan batches from lengths alone.")
 @click.argument("lengths", metavar="LENGTHS.jsonl")
-@click.option("--batch-seconds", type=float, required=True, help="Padded audio a batch may hold.")
+@click.option("--batch-seconds", type=float, help="Padded audio a batch may hold.")
+@click.option("--batch-tokens", type=int, help="Padded tokens a batch may hold.")
+@click.option(
+    "--batch-area",
+    type=float,
+    help="Padded seconds times tokens a batch may hold, as cross-attention does.",
+)
+@click.option(
+    "--profile",
+    metavar="FILE",
+    help="YAML with bucket_duration_bins and bucket_batch_size: sizes that fit.",
+)
+@click.option(
+    "--pool",
+    type=float,
+    default=3.5,
+    show_default=True,
+    help="Batches' worth of like samples that a batch is drawn from: more repeat fewer"
+    " of a sample's neighbours in the next epoch, and pad more.",
+)
+@click.option(
+    "--stream",
+    metavar="NAME",
+    help="The token stream that counts, where tokens is an object; else the longest.",
+)
+@click.option(
+    "--world-size",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Ranks: each gets as many batches, of the same bucket at the same step.",
+)
 @click.option("--buckets", type=int, default=30, show_default=True, help="Cuts by duration.")
 @click.option("--sub-buckets", type=int, default=5, show_default=True, help="Cuts by tokens.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--epoch", type=int, default=0, show_default=True)
-@click.option("--batches", metavar="FILE", help="Write the batches: a JSON list of ids a line.")
+@click.option(
+    "--batches",
+    metavar="FILE",
+    help="Write the batches: a JSON list of ids a line, step by step, rank by rank.",
+)
+@click.option(
+    "--bins",
+    metavar="FILE",
+    help="Write the buckets as lhotse's and NeMo's options, in YAML; - prints them.",
+)
 @as_json
-def plan(lengths: str, *, batches: str | None, json_: bool, **options: Any) -> None:
+def plan(
+    lengths: str, *, batches: str | None, bins: str | None, json_: bool, **options: Any
+) -> None:
     r"""Plan an epoch's batches from rows {"id", "duration", "tokens"} and say what they pad.
+
+    The table is JSON lines (also .gz, .zst), Parquet or Arrow. Batches are within all the limits
+    given; every sample is in one.
 
     \b
     wavemill plan lengths.jsonl --batch-seconds 360
     wavemill plan lengths.jsonl.gz --batch-seconds 360 --batches batches.jsonl
+    wavemill plan lengths.parquet --batch-tokens 8000 --world-size 8
+    wavemill plan lengths.jsonl --batch-seconds 360 --bins bins.yaml
     """
-    import numpy as np
-
     from wavemill import storage
-    from wavemill.sharding.batches import (
-        BatchConfig,
-        measure_padding,
-        plan_batches,
-    )
+    from wavemill.pipelines.lengths import read_lengths
+    from wavemill.pipelines.lengths.write import write_batches
+    from wavemill.sharding.batches import measure_padding, plan_epoch
+    from wavemill.sharding.bins import bins_as_yaml, export_bins
+    from wavemill.sharding.ranks import deal
 
-    config = BatchConfig(
-        batch_seconds=options["batch_seconds"],
+    config = _config(options)
+    check_range("--world-size", options["world_size"], 1, MAX_RANKS)
+    for place in (batches, bins):
+        if place and place != "-":
+            storage.check_writable(place)
+    reporter = _reporter(lengths)
+    with _stage(reporter, "read") as show:
+        table = read_lengths(lengths, stream=options["stream"], keep_ids=bool(batches), show=show)
+    with _stage(reporter, "plan") as show:
+        epoch = plan_epoch(table.seconds, table.tokens, config, table.keys)
+        ranks = deal(epoch, table.seconds, table.tokens, options["world_size"])
+        padding = measure_padding(table.seconds, table.tokens, ranks.plan)
+        show(len(table))
+    if batches and table.ids:
+        with _stage(reporter, "write") as show:
+            write_batches(batches, ranks.plan, table.ids, show)
+    if bins:
+        text = bins_as_yaml(
+            export_bins(table.seconds, table.tokens, config.budget,
+                        config.num_buckets, config.num_sub_buckets)
+        )  # fmt: skip
+        if bins == "-":
+            click.echo("\n".join(text))
+        else:
+            storage.write_text(bins, text)
+    summary = {
+        "padding_input": round(padding.input, 6),
+        "padding_output": round(padding.tokens, 6),
+        "dropped": 0,
+        "batches": len(ranks.plan),
+        "samples": len(table),
+        "steps": ranks.steps,
+        "repeated": ranks.repeated,
+        "full": round(_fullness(ranks.plan, config.budget), 6),
+    }
+    emit(summary, _lines(summary, options["world_size"]), json_=json_)
+
+
+def _config(options: dict[str, Any]) -> "BatchConfig":
+    from wavemill.sharding.batches import BatchConfig
+    from wavemill.sharding.budget import Budget
+
+    return BatchConfig(
+        budget=Budget(
+            seconds=options["batch_seconds"],
+            tokens=options["batch_tokens"],
+            area=options["batch_area"],
+            sizes=_read_profile(options["profile"]) if options["profile"] else (),
+        ),
+        pool=options["pool"],
         num_buckets=options["buckets"],
         num_sub_buckets=options["sub_buckets"],
         seed=options["seed"],
         epoch=options["epoch"],
     )
-    if batches:
-        storage.check_writable(batches)
-    ids, seconds, tokens = _read_lengths(lengths)
-    durations, sizes = np.array(seconds, np.float64), np.array(tokens, np.int64)
-    planned = plan_batches(durations, sizes, config)
-    padding = measure_padding(durations, sizes, planned)
-    if batches:
-        storage.write_text(
-            batches,
-            (json.dumps([ids[i] for i in batch], ensure_ascii=False) for batch in planned),
-        )
-    summary = {
-        "padding_input": round(padding.input, 6),
-        "padding_output": round(padding.tokens, 6),
-        "dropped": len(ids) - sum(map(len, planned)),
-        "batches": len(planned),
-    }
-    lines = [
-        (
-            f"{len(ids):,} samples in {len(planned):,} batches, {summary['dropped']:,} dropped;"
-            f" padding: {padding.input:.2%} of the input, {padding.tokens:.2%} of the tokens"
-        )
-    ]
-    emit(summary, lines, json_=json_)
 
 
-def _read_lengths(url: str) -> tuple[list[str], list[float], list[int]]:
-    from wavemill.pipelines.ingest.lines import parse_object, read_lines
+def _read_profile(url: str) -> list[Any]:
+    import yaml
 
-    seconds: list[float] = []
-    tokens: list[int] = []
-    seen: dict[str, int] = {}
+    from wavemill import storage
+    from wavemill.sharding.bins import read_profile
+
     try:
-        for number, line in read_lines(url):
-            if not line.strip():
-                continue
-            try:
-                name, duration, length = _read_row(parse_object(line))
-                if name in seen:
-                    raise _wrong(f"the id of line {seen[name]}; ids must differ")
-            except RejectedError as error:
-                raise JobError(f"{url} line {number}: {error.detail}") from error
-            seen[name] = number
-            seconds.append(duration)
-            tokens.append(length)
-    except RejectedError as error:
-        raise JobError(f"{url}: {error.detail}") from error
-    if not seen:
-        raise JobError(f"{url} holds no rows")
-    return list(seen), seconds, tokens
+        return read_profile(yaml.safe_load(storage.read_bytes(url)), url)
+    except yaml.YAMLError as error:
+        raise JobError(f"{url}: not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise JobError(f"cannot read {url}: {error.strerror or error}; give a file") from error
 
 
-def _read_row(row: dict[str, Any]) -> tuple[str, float, int]:
-    """Read {"id", "duration", "tokens"}; numbers are numbers, not their text."""
-    name, duration, tokens = row.get("id"), row.get("duration"), row.get("tokens")
-    tokens = 0 if tokens is None else tokens
-    if not isinstance(name, str | int) or isinstance(name, bool):
-        raise _wrong(f"id is {name!r}, expected text")
-    if not _is_number(duration, int | float) or not 0 < duration <= MAX_SECONDS:
-        raise _wrong(f"duration is {duration!r}, expected seconds, over 0 up to {MAX_SECONDS}")
-    if not _is_number(tokens, int) or not 0 <= tokens <= MAX_TOKENS:
-        raise _wrong(f"tokens is {tokens!r}, expected a whole number, 0 to {MAX_TOKENS}")
-    return str(name), float(duration), int(tokens)
+def _fullness(epoch: "EpochPlan", budget: "Budget") -> float:
+    """Return how much of the tightest limit batches use, in the mean; too long ones use it all."""
+    full = budget.fullness(epoch.sizes, epoch.max_seconds, epoch.max_tokens)
+    return float(full.clip(max=1).mean())
 
 
-def _is_number(value: Any, kind: Any) -> TypeGuard[float]:
-    return isinstance(value, kind) and not isinstance(value, bool)
+def _lines(summary: dict[str, Any], world_size: int) -> list[str]:
+    ranks = f", {summary['steps']:,} steps of {world_size} ranks" if world_size > 1 else ""
+    twice = f", {summary['repeated']:,} repeated" if summary["repeated"] else ""
+    line = (
+        f"{summary['samples']:,} samples in {summary['batches']:,} batches{ranks}, 0 dropped"
+        f"{twice}; padding: {summary['padding_input']:.2%} of the input,"
+        f" {summary['padding_output']:.2%} of the tokens; batches {summary['full']:.1%} full"
+    )
+    return [line]
 
 
-def _wrong(words: str) -> RejectedError:
-    from wavemill.records import INVALID_ROW
+def _reporter(lengths: str) -> "Reporter | None":
+    """Show progress where there is some: the modules for it take a while to load."""
+    from wavemill import storage
 
-    return RejectedError(INVALID_ROW, words)
+    try:
+        if storage.info(lengths).size < MANY_BYTES:
+            return None
+    except OSError:
+        return None
+    from wavemill.pipelines.progress import Reporter
+
+    return Reporter()
+
+
+@contextmanager
+def _stage(reporter: "Reporter | None", name: str) -> Iterator[Any]:
+    if reporter is None:
+        yield lambda _: None
+        return
+    with reporter.stage(name, None) as show:
+        yield show

@@ -20,8 +20,9 @@ from wavemill.pipelines.stock import Stock
 from wavemill.pipelines.survey import count_recordings
 from wavemill.records import to_json
 from wavemill.sharding import layout
-from wavemill.sharding.batches import BatchConfig, measure_padding, plan_batches
+from wavemill.sharding.batches import BatchConfig, measure_padding, plan_epoch
 from wavemill.sharding.buckets import Bucket
+from wavemill.sharding.budget import Budget
 from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECTED, usage
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -137,16 +138,11 @@ def _buckets(buckets: Sequence[Bucket], shards: list[dict[str, Any]]) -> list[di
 
 
 def _padding(job: Finished) -> dict[str, float]:
-    """Measure what an epoch of batches from these buckets pads."""
+    """Measure what an epoch of batches pads."""
     lengths = job.stock.found.lengths
-    config = BatchConfig(
-        batch_seconds=BATCH_SECONDS,
-        num_buckets=job.settings.num_buckets,
-        num_sub_buckets=job.settings.num_sub_buckets,
-        seed=job.settings.seed,
-    )
-    batches = plan_batches(lengths.seconds, lengths.tokens, config)
-    padding = measure_padding(lengths.seconds, lengths.tokens, batches)
+    config = BatchConfig(budget=Budget(seconds=BATCH_SECONDS), seed=job.settings.seed)
+    plan = plan_epoch(lengths.seconds, lengths.tokens, config, lengths.key)
+    padding = measure_padding(lengths.seconds, lengths.tokens, plan)
     return {
         "input": round(padding.input, 6),
         "tokens": round(padding.tokens, 6),

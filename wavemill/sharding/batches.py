@@ -1,26 +1,36 @@
-"""Batches of an epoch: a pure function of lengths, a seed and the epoch's number.
+"""An epoch's batches: tight in duration and in tokens, every sample once, anew each epoch.
 
-Every sample is in exactly one batch. A batch holds samples of one bucket, as many as its padded
-audio (the longest duration times the number of samples) lets into the budget.
+Samples are sorted by duration and cut into strips, each strip by tokens into pools of a few
+batches' worth, and each pool is dealt out at random. So a batch is drawn from samples that are
+alike in both lengths, and what it is padded to is known before it is drawn. Where strips and pools
+begin is drawn anew each epoch. `cuts.py` says how wide they are, `balance.py` how many strips there
+are; `docs/decisions/2026-11-25-batches.md` has what else was tried.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from wavemill.sharding.buckets import MAX_BUCKETS, Floats, Ints, assign_buckets
+from wavemill.sharding.balance import balanced_strips
+from wavemill.sharding.buckets import MAX_BUCKETS, Floats, Ints, find_bounds
+from wavemill.sharding.budget import Budget
+from wavemill.sharding.draw import Keys
+from wavemill.sharding.flat import Padding, longest_of, padding_of, rearrange
+from wavemill.sharding.packing import Packing, pack
 from wavemill.specs import MAX_SEED, check_range
-
-MAX_BATCH_SECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
     """How batches are made up."""
 
-    batch_seconds: float
-    """At most this much padded audio a batch; a single longer sample is a batch of its own."""
+    budget: Budget
+    pool: float = 3.5
+    """How many batches' worth of like samples a batch is drawn from.
+
+    More of them repeat fewer of a sample's neighbours from one epoch to the next (about one in
+    `2.5 * pool`) and pad more (as the square root of `pool`).
+    """
     num_buckets: int = 30
     num_sub_buckets: int = 5
     seed: int = 0
@@ -28,7 +38,7 @@ class BatchConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("--batch-seconds", self.batch_seconds, 0.001, MAX_BATCH_SECONDS)
+        check_range("--pool", self.pool, 1, 1e9)
         check_range("--buckets", self.num_buckets, 1, MAX_BUCKETS)
         check_range("--sub-buckets", self.num_sub_buckets, 1, MAX_BUCKETS)
         check_range("--seed", self.seed, 0, MAX_SEED)
@@ -36,52 +46,107 @@ class BatchConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Padding:
-    """Shares of padded batches that are padding, 0 to 1."""
+class EpochBucket:
+    """What the batches of a bucket have in common in an epoch; bounds are inclusive."""
 
-    input: float
-    tokens: float
+    name: str
+    max_seconds: float
+    max_tokens: int
+    size: int
+    """Of its largest batch."""
 
 
-def plan_batches(seconds: Floats, tokens: Ints, config: BatchConfig) -> list[Ints]:
-    """Return the batches of an epoch, each an array of positions in `seconds`.
+@dataclass(frozen=True, kw_only=True)
+class EpochPlan:
+    """An epoch's batches, in the order of training, as flat arrays."""
+
+    order: Ints
+    """Positions of samples, batch after batch, [N]; each once."""
+    offsets: Ints
+    """Where batches begin in `order`, and its end, [B + 1]."""
+    max_seconds: Floats
+    """The longest duration of each batch, [B]."""
+    max_tokens: Ints
+    """The most tokens of each batch, [B]."""
+    bucket_of_batch: Ints
+    """Positions in `buckets`, [B]."""
+    buckets: list[EpochBucket]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> Ints:
+        """Samples of each batch, [B]."""
+        return np.diff(self.offsets)
+
+    def batch(self, number: int) -> Ints:
+        """Return a batch's samples: their positions."""
+        return self.order[self.offsets[number] : self.offsets[number + 1]]
+
+
+def plan_epoch(
+    seconds: Floats, tokens: Ints, config: BatchConfig, keys: Keys | None = None
+) -> EpochPlan:
+    """Plan an epoch: every sample in exactly one batch, none of them over the budget.
+
+    A pure function of its arguments. With keys it does not depend on the order of samples either:
+    the same samples share the same batches.
 
     Args:
-        seconds: durations, [N].
-        tokens: lengths in tokens, [N].
+        seconds: durations over 0, [N].
+        tokens: lengths in tokens, [N]; all 0 where nothing is tokenized.
         config: how.
+        keys: a number of its own for each sample, [N], as a digest of its id; its position if none.
 
     """
-    _, where = assign_buckets(seconds, tokens, config.num_buckets, config.num_sub_buckets)
-    dice = np.random.Generator(np.random.PCG64([config.seed, config.epoch]))
-    shuffled = dice.permutation(len(seconds))
-    by_bucket = shuffled[np.argsort(where[shuffled], kind="stable")]
-    edges = np.flatnonzero(np.diff(where[by_bucket])) + 1
-    batches = [
-        batch
-        for members in np.split(by_bucket, edges)
-        for batch in _fill(members, seconds, config.batch_seconds)
-    ]
-    return [batches[index] for index in dice.permutation(len(batches))]
-
-
-def _fill(members: Ints, seconds: Floats, budget: float) -> Iterator[Ints]:
-    start = 0
-    longest = 0.0
-    for stop, length in enumerate(seconds[members].tolist()):
-        longest = max(longest, length)
-        if stop > start and longest * (stop - start + 1) > budget:
-            yield members[start:stop]
-            start, longest = stop, length
-    if len(members):
-        yield members[start:]
-
-
-def measure_padding(seconds: Floats, tokens: Ints, batches: list[Ints]) -> Padding:
-    """Measure what padding every batch to its longest sample adds."""
-    padded_seconds = sum(float(seconds[batch].max()) * len(batch) for batch in batches)
-    padded_tokens = sum(int(tokens[batch].max()) * len(batch) for batch in batches)
-    return Padding(
-        input=1 - float(seconds.sum()) / padded_seconds if padded_seconds else 0.0,
-        tokens=1 - int(tokens.sum()) / padded_tokens if padded_tokens else 0.0,
+    if keys is None:
+        keys = np.arange(len(seconds), dtype=np.uint64)
+    by_length = np.argsort(seconds)
+    strips = balanced_strips(seconds, tokens, keys, config.budget, config.pool)
+    packing = Packing(
+        budget=config.budget,
+        pool=config.pool,
+        strips=strips,
+        seed=config.seed,
+        epoch=config.epoch,
     )
+    bounds = find_bounds(
+        seconds[by_length], tokens[by_length], config.num_buckets, config.num_sub_buckets
+    )
+    order, sizes = pack(seconds, tokens, keys, by_length, packing)
+    del by_length
+    dice = np.random.Generator(np.random.PCG64([config.seed, config.epoch]))
+    order, offsets = rearrange(order, sizes, dice.permutation(len(sizes)))
+    max_seconds, max_tokens = longest_of(seconds, tokens, order, offsets)
+    where = bounds.place(max_seconds, max_tokens)
+    kept, where = np.unique(where, return_inverse=True)
+    names = [bounds.buckets[number].name for number in kept.tolist()]
+    return EpochPlan(
+        order=order,
+        offsets=offsets,
+        max_seconds=max_seconds,
+        max_tokens=max_tokens,
+        bucket_of_batch=where,
+        buckets=measure_buckets(names, where, np.diff(offsets), max_seconds, max_tokens),
+    )
+
+
+def measure_buckets(
+    names: list[str], where: Ints, sizes: Ints, max_seconds: Floats, max_tokens: Ints
+) -> list[EpochBucket]:
+    """Find what each bucket's batches have in common; `where` is each batch's bucket, [B]."""
+    seconds, tokens, size = np.zeros(len(names)), *np.zeros((2, len(names)), np.int64)
+    np.maximum.at(seconds, where, max_seconds)
+    np.maximum.at(tokens, where, max_tokens)
+    np.maximum.at(size, where, sizes)
+    rows = zip(names, seconds.tolist(), tokens.tolist(), size.tolist(), strict=True)
+    return [
+        EpochBucket(name=name, max_seconds=longest, max_tokens=most, size=count)
+        for name, longest, most, count in rows
+    ]
+
+
+def measure_padding(seconds: Floats, tokens: Ints, plan: EpochPlan) -> Padding:
+    """Measure what padding every batch to its longest sample adds."""
+    return padding_of(seconds, tokens, plan.sizes, plan.max_seconds, plan.max_tokens)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.sharding.buckets import Bucket, Floats, Ints, assign_buckets
+from wavemill.sharding.draw import mix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +59,13 @@ def plan_shards(lengths: Lengths, config: PlanConfig) -> tuple[list[Bucket], lis
     buckets, where = assign_buckets(
         lengths.seconds, lengths.tokens, config.num_buckets, config.num_sub_buckets
     )
-    shuffled = np.lexsort((_mix(lengths.key, config.seed), where))
+    shuffled = np.lexsort((mix(lengths.key, config.seed), where))
     edges = np.flatnonzero(np.diff(where[shuffled])) + 1
     shards = []
     for bucket, members in zip(buckets, np.split(shuffled, edges), strict=True):
         for number, part in enumerate(_cut(members, lengths.num_bytes, config.shard_bytes)):
             shards.append(ShardPlan(bucket=bucket.name, number=number, members=part))
     return buckets, shards
-
-
-def _mix(keys: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
-    """Scramble keys with a seed: splitmix64's finalizer (Steele et al., 2014)."""
-    gamma = np.uint64((0x9E3779B97F4A7C15 * (seed + 1)) % 2**64)
-    mixed = keys ^ gamma
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _cut(members: Ints, num_bytes: Ints, shard_bytes: int) -> list[Ints]:

@@ -1,4 +1,4 @@
-"""Text manifests line by line: gzip or plain, of any size, with whatever bytes are in them."""
+"""Text manifests line by line: gzip, zstd or plain, of any size, whatever bytes are in them."""
 
 import gzip
 import io
@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
 
 from wavemill import storage
 from wavemill.errors import JobError, RejectedError
@@ -23,10 +25,14 @@ _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 @contextmanager
 def open_text(url: str) -> Iterator[BinaryIO]:
-    """Open a manifest, unpacking it where its name ends in `.gz`."""
+    """Open a manifest, unpacking it where its name ends in `.gz` or `.zst`."""
+    name = url.lower().split("?", 1)[0]
     with storage.open_read(url) as file:
-        if url.lower().split("?", 1)[0].endswith(".gz"):
+        if name.endswith(".gz"):
             with gzip.open(file) as unpacked:
+                yield cast("BinaryIO", unpacked)
+        elif name.endswith(".zst"):
+            with io.BufferedReader(pa.CompressedInputStream(file, "zstd"), READ_BYTES) as unpacked:
                 yield cast("BinaryIO", unpacked)
         elif storage.is_local(url):
             yield file
@@ -45,16 +51,43 @@ def read_lines(url: str) -> Generator[tuple[int, bytes], None, None]:
         JobError: the disk or store fails.
 
     """
+    with _open_tellingly(url) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            _skip_rest(file, line)
+            yield number, line.removeprefix(BOM) if number == 1 else line
+
+
+def read_blocks(url: str, num_bytes: int) -> Generator[bytes, None, None]:
+    """Yield whole lines, about so many bytes of them at a time, without a byte-order mark.
+
+    As of `read_lines`, a line that is too long comes cut, and so do errors.
+    """
+    with _open_tellingly(url) as file:
+        first = True
+        while block := file.read(num_bytes):
+            if not block.endswith(b"\n"):
+                line = file.readline(MAX_LINE_BYTES + 1)
+                _skip_rest(file, line)
+                block += line
+            yield block.removeprefix(BOM) if first else block
+            first = False
+
+
+def _skip_rest(file: BinaryIO, line: bytes) -> None:
+    """Skip what is left of a line that is too long."""
+    if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+        while (more := file.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
+            pass
+
+
+@contextmanager
+def _open_tellingly(url: str) -> Iterator[BinaryIO]:
+    """Open a manifest; say what is the matter with it when reading fails."""
     try:
         with open_text(url) as file:
-            number = 0
-            while line := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
-                    while (more := file.readline(MAX_LINE_BYTES)) and not more.endswith(b"\n"):
-                        pass
-                line = line.removeprefix(BOM) if number == 1 else line
-                yield number, line
+            yield file
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         words = f"the archive is damaged ({error}); fetch it again"
         raise RejectedError(TRUNCATED, words) from error
