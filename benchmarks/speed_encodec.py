@@ -110,8 +110,8 @@ def make_units(options: argparse.Namespace, folder: Path) -> list[str]:
         segmenter = make_segmenter(parse_segmenter("none"))
         with write_unit(units[-1], SEGMENT_SCHEMA) as file:
             for result in segment_unit(share, segmenter, AudioForm()):
-                row = segment_row(result)
-                file.add(row, row["num_audio_bytes"])
+                segment = segment_row(result)
+                file.add(segment, segment["num_audio_bytes"])
     return units
 
 

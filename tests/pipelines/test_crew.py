@@ -1,5 +1,6 @@
 """How many workers a job gets where `--workers` leaves it open."""
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -50,10 +51,10 @@ def test_workers_are_as_many_as_the_work_is_worth(
 
 
 def test_a_machine_is_good_for_its_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew.os, "sched_getaffinity", lambda _: set(range(64)))
-    monkeypatch.setattr(crew.os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 6 << 20}.get)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 6 << 20}.get)
     assert crew.available() == 8
-    monkeypatch.setattr(crew.os, "sched_getaffinity", lambda _: {0, 5})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5})
     assert crew.available() == 2
 
 
