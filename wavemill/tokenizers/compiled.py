@@ -12,13 +12,18 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-REORDERED_SUMS = {"reassoc", "contract", "nsz"}
-"""Sums may be made in another order, hence in vectors. Nothing is assumed of NaN and infinity."""
+FUSED = frozenset({"contract", "nsz"})
+"""A product and a sum may be one step. Nothing is assumed of NaN and infinity."""
 
 
-def compiled(function: Function) -> Function:
-    """Compile a function when it is first called; in each process anew if no folder can be kept."""
+def compiled(function: Function, rules: frozenset[str] = FUSED) -> Function:
+    """Compile a function when it is first called; in each process anew if nothing can be kept."""
     try:
-        return numba.njit(function, cache=True, fastmath=REORDERED_SUMS)  # type: ignore[no-any-return]
+        return numba.njit(function, cache=True, fastmath=set(rules))  # type: ignore[no-any-return]
     except RuntimeError:  # there is no place for a cache
-        return numba.njit(function, fastmath=REORDERED_SUMS)  # type: ignore[no-any-return]
+        return numba.njit(function, fastmath=set(rules))  # type: ignore[no-any-return]
+
+
+def compiled_sums(function: Function) -> Function:
+    """Compile a function whose sums may be made in any order, hence in vectors."""
+    return compiled(function, FUSED | {"reassoc"})

@@ -10,7 +10,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from wavemill.tokenizers.compiled import compiled
+from wavemill.tokenizers.compiled import compiled_sums
 
 EPSILON = 1e-8
 """Added to squared norms, as published, so that frames of zeros can be compared."""
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
-@compiled
+@compiled_sums
 def fill_spans(
     x: Floats,
     squares: Floats,
@@ -44,7 +44,7 @@ def fill_spans(
     return count
 
 
-@compiled
+@compiled_sums
 def _grow(
     x: Floats,
     squares: Floats,
@@ -79,7 +79,7 @@ def _grow(
     return cuts + 1
 
 
-@compiled
+@compiled_sums
 def _settle(
     x: Floats,
     norms: Floats,
@@ -118,7 +118,7 @@ def _settle(
     return count + 1
 
 
-@compiled
+@compiled_sums
 def _best_cut(x: Floats, norms: Floats, start: int, middle: int, end: int, sums: Floats) -> int:
     """Find the boundary between two spans that gives each frame the mean that it is like.
 
@@ -135,13 +135,13 @@ def _best_cut(x: Floats, norms: Floats, start: int, middle: int, end: int, sums:
     return cut
 
 
-@compiled
+@compiled_sums
 def _norm(sums: Floats, row: int, count: int) -> float:
     """Return the norm of a sum of frames such that dividing by their number gives the mean's."""
     return sqrt(_dot(sums, row, sums, row) + EPSILON * count * count)
 
 
-@compiled
+@compiled_sums
 def _sum(x: Floats, start: int, end: int, sums: Floats, row: int) -> None:
     for d in range(x.shape[1]):
         sums[row, d] = 0
@@ -150,7 +150,7 @@ def _sum(x: Floats, start: int, end: int, sums: Floats, row: int) -> None:
             sums[row, d] += x[at, d]
 
 
-@compiled
+@compiled_sums
 def _dot(a: Floats, i: int, b: Floats, j: int) -> np.float32:
     total = np.float32(0)
     for d in range(a.shape[1]):
