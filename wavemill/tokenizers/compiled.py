@@ -3,6 +3,7 @@
 Machine code is kept where numba keeps it: in `__pycache__` beside the source, or where that cannot
 be written, in the user's cache folder (`NUMBA_CACHE_DIR` names another). It is kept for one version
 of the source and one kind of processor, and written whole or not at all, so workers may share it.
+What is here is no part of that source: after a change of `rules`, remove `__pycache__`.
 """
 
 from collections.abc import Callable
