@@ -55,7 +55,8 @@ def _knots(values: npt.NDArray[Any]) -> Ints:
     outer = np.arange(max(count - edge, edge), count)
     knots: Ints = np.concatenate([np.arange(edge), inner, outer])
     heights = values[knots]
-    return knots[np.concatenate([np.ones(min(count, 1), np.bool_), heights[1:] != heights[:-1]])]
+    new = np.concatenate([np.ones(min(count, 1), np.bool_), heights[1:] != heights[:-1]])
+    return np.extract(new, knots)
 
 
 def _place(knots: Ints, heights: Floats, parts: float) -> Floats:
