@@ -40,7 +40,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             [_stream(name, stream) for name, stream in facts["tokenizers"].items()],
         )]  # fmt: skip
     padding = facts["padding"]
-    lines += ["", (f"padding in batches of {padding['batch_seconds']:g} s: {padding['input']:.1%}"
+    lines += ["", (f"padding in batches of {padding['batch_seconds']:.4g} s: {padding['input']:.1%}"
               f" of the audio, {padding['tokens']:.1%} of the tokens")]  # fmt: skip
     lines += _quality(facts["quality"])
     lines.append(f"samples whose audio is that of another: {facts['duplicates']:,}")

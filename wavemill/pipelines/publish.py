@@ -27,7 +27,9 @@ from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECT
 from wavemill.tokenizers.base import TokenizerFacts
 
 BATCH_SECONDS = 360.0
-"""The batch that padding is stated for."""
+"""The batch that padding is stated for, where the corpus is large enough."""
+FEWEST_BATCHES = 30
+"""Of fewer in all, each is a large share of the corpus, and samples that are alike are few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,11 +142,13 @@ def _buckets(buckets: Sequence[Bucket], shards: list[dict[str, Any]]) -> list[di
 def _padding(job: Finished) -> dict[str, float]:
     """Measure what an epoch of batches pads."""
     lengths = job.stock.found.lengths
-    config = BatchConfig(budget=Budget(seconds=BATCH_SECONDS), seed=job.settings.seed)
+    share = round(float(lengths.seconds.sum()) / FEWEST_BATCHES, 3)
+    batch_seconds = min(BATCH_SECONDS, max(share, float(lengths.seconds.max())))
+    config = BatchConfig(budget=Budget(seconds=batch_seconds), seed=job.settings.seed)
     plan = plan_epoch(lengths.seconds, lengths.tokens, config, lengths.key)
     padding = measure_padding(lengths.seconds, lengths.tokens, plan)
     return {
         "input": round(padding.input, 6),
         "tokens": round(padding.tokens, 6),
-        "batch_seconds": BATCH_SECONDS,
+        "batch_seconds": batch_seconds,
     }
