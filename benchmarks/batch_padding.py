@@ -192,6 +192,9 @@ def draw(figures: Figures, path: Path) -> None:
             panel.annotate(name, (row[3], row[1] * 100), textcoords="offset points", xytext=(6, 4),
                            fontsize=8)  # fmt: skip
         panel.set(title=title, xlabel="overlap of batch neighbours", xscale="log", yscale="log")
+        panel.set_xticks([0.003, 0.01, 0.03, 0.1, 0.3], ["0.003", "0.01", "0.03", "0.1", "0.3"])
+        panel.set_yticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
+        panel.minorticks_off()
     panels[0].set_ylabel("padding, %")
     panels[0].legend(fontsize=8)
     figure.tight_layout()
