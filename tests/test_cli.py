@@ -8,7 +8,8 @@ import pytest
 from tests.conftest import UTTERANCES, wavemill
 
 PREPARE_KEYS = {
-    "recordings", "segments", "rejected", "hours", "shards", "reused_units", "seconds", "out",
+    "recordings", "segments", "rejected", "left_out", "hours", "shards", "reused_units", "seconds",
+    "out",
 }  # fmt: skip
 
 
