@@ -115,7 +115,7 @@ def write_unit(url: str, schema: pa.Schema) -> Iterator[UnitWriter]:
         writer.flush()
 
 
-_Body = tuple[memoryview, npt.NDArray[np.int32]]
+_Body = tuple[memoryview, list[int]]
 
 
 class UnitReader:
@@ -140,6 +140,7 @@ class UnitReader:
             raise JobError(
                 f"cannot read {url} of the spool: {error}; remove it and run the job again"
             ) from error
+        self._table = pa.Table.from_batches(self._batches, self._file.schema)
         counts = [batch.num_rows for batch in self._batches]
         self._starts: list[int] = np.cumsum([0, *counts]).tolist()
         self._bodies: dict[str, list[_Body]] = {}
@@ -174,12 +175,11 @@ class UnitReader:
         which = bisect_right(self._starts, index) - 1
         data, offsets = self._bodies[name][which]
         at = index - self._starts[which]
-        return data[int(offsets[at]) : int(offsets[at + 1])]
+        return data[offsets[at] : offsets[at + 1]]
 
     def table(self, names: Sequence[str]) -> pa.Table:
         """Return some columns, not copied."""
-        schema = self._file.schema
-        return pa.Table.from_batches(self._batches, schema).select(names)
+        return self._table.select(names)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield whole rows, a batch in memory at a time."""
@@ -195,4 +195,4 @@ def _body(column: pa.BinaryArray) -> _Body:
     """Return the bytes of a binary column and where each value begins and the last one ends."""
     _, offsets, data = column.buffers()
     places = np.frombuffer(offsets, np.int32, len(column) + 1, 4 * column.offset)
-    return memoryview(data or b""), places
+    return memoryview(data or b""), places.tolist()

@@ -135,6 +135,17 @@ def test_lint_finds_nothing_wrong(dataset: tuple[Path, str]) -> None:
     assert checked(out, decode=True).problems == []
 
 
+def test_what_is_sound_is_not_gone_through_sample_by_sample(
+    dataset: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        pytest.fail("a sample was looked at by itself")
+
+    for name in ("read_codes", "times_problem", "check_stored"):
+        monkeypatch.setattr(f"wavemill.sharding.lint.samples.{name}", fail)
+    assert checked(dataset[0]).problems == []
+
+
 def test_the_same_samples_give_the_same_bytes(
     dataset: tuple[Path, str], samples: list[Sample], tmp_path: Path
 ) -> None:

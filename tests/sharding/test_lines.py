@@ -50,8 +50,10 @@ def test_lines_of_a_sample(row: dict[str, Any], shard: int) -> None:
     assert lines.nemo_line(row, shard) == layout.json_line(layout.nemo_json(row, shard))
 
 
-@given(row=ROWS, facts=FACTS, num_tokens=st.integers(0, 10**6))
-def test_lines_of_an_array(row: dict[str, Any], facts: TokenizerFacts, num_tokens: int) -> None:
-    arguments = row, facts, num_tokens
-    assert lines.array_line(*arguments) == layout.json_line(layout.array_json(*arguments))
-    assert lines.times_line(*arguments) == layout.json_line(layout.times_json(*arguments))
+@given(pairs=st.lists(st.tuples(ROWS, st.integers(0, 10**6)), max_size=3), facts=FACTS)
+def test_lines_of_arrays(pairs: list[tuple[dict[str, Any], int]], facts: TokenizerFacts) -> None:
+    arguments = [row for row, _ in pairs], facts, [length for _, length in pairs]
+    about = [layout.array_json(row, facts, length) for row, length in pairs]
+    times = [layout.times_json(row, facts, length) for row, length in pairs]
+    assert lines.array_lines(*arguments) == list(map(layout.json_line, about))
+    assert lines.times_lines(*arguments) == list(map(layout.json_line, times))

@@ -49,7 +49,7 @@ class Place:
         tar = TarWriter(file)
         for name, data in members:
             key, extension = name.rsplit(".", 1)
-            tar.add(key, (extension, data))
+            tar.add([key], **{extension: [data]})
         tar.finish()
         restated(self.out, self.tar, file.getvalue())
 

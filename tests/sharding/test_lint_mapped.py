@@ -17,7 +17,7 @@ def written() -> tuple[bytes, bytes]:
     file = io.BytesIO()
     tar = TarWriter(file)
     for key, body, line in zip(KEYS, BODIES, LINES, strict=True):
-        tar.add(key, ("npy", body), ("json", line))
+        tar.add([key], npy=[body], json=[line])
     tar.finish()
     return file.getvalue(), tar.index()
 

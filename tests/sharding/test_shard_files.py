@@ -27,7 +27,7 @@ def test_what_is_noted_is_what_was_written(tmp_path: Path) -> None:
     with shard_files(str(tmp_path), "bucket-00") as files:
         files.lines("a.jsonl", [b"{}\n", b"[]\n"])
         with files.tar("a.tar") as tar:
-            tar.add("key", ("npy", b"x" * 700), ("json", b"{}\n"))
+            tar.add(["key"], npy=[b"x" * 700], json=[b"{}\n"])
     found = contents(tmp_path)
     assert [note["path"] for note in files.written] == [
         "bucket-00/a.jsonl", "bucket-00/a.tar", "bucket-00/a.tar.idx",
@@ -41,7 +41,7 @@ def test_what_is_noted_is_what_was_written(tmp_path: Path) -> None:
 def test_a_file_whose_writing_fails_is_not_there(tmp_path: Path) -> None:
     def fail(files: ShardFiles) -> None:
         with files.tar("a.tar") as tar:
-            tar.add("key", ("npy", b"x" * (3 << 20)))
+            tar.add(["key"], npy=[b"x" * (3 << 20)])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError), shard_files(str(tmp_path), "bucket-00") as files:
@@ -79,7 +79,7 @@ def test_a_store_that_breaks_off_holds_no_part_of_a_file(monkeypatch: pytest.Mon
         shard_files("memory://broken", "bucket-00") as files,
         files.tar("a.tar") as tar,
     ):
-        tar.add("key", ("npy", b"x"))
+        tar.add(["key"], npy=[b"x"])
     assert system.find("/broken") in ([], ["/broken/bucket-00/a.tar.idx"])
 
 

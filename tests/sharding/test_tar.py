@@ -24,7 +24,7 @@ def write(samples: Samples) -> tuple[bytes, TarWriter]:
     file = io.BytesIO()
     tar = TarWriter(file)
     for key, members in samples:
-        tar.add(key, *members)
+        tar.add([key], **{extension: [data] for extension, data in members})
     tar.finish()
     return file.getvalue(), tar
 

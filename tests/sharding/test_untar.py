@@ -14,7 +14,7 @@ def written(*members: tuple[str, bytes]) -> bytes:
     tar = TarWriter(file)
     for name, data in members:
         key, extension = name.split(".")
-        tar.add(key, (extension, data))
+        tar.add([key], **{extension: [data]})
     tar.finish()
     return file.getvalue()
 

@@ -5,7 +5,10 @@ has few shapes.
 """
 
 import json.encoder
+from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
 
 from wavemill.records import to_json
 from wavemill.sharding import layout
@@ -17,13 +20,13 @@ _quoted = json.encoder.encode_basestring
 
 def recording_line(row: Row) -> bytes:
     """Write `layout.recording_json(row)` as a line."""
-    return f"{_recording(row, _quoted(row['id']))}\n".encode()
+    return f"{_recording(row, _quoted(row['id']), repr(_seconds(row)))}\n".encode()
 
 
-def _recording(row: Row, key: str) -> str:
+def _recording(row: Row, key: str, seconds: str) -> str:
     channels = _channels(row["num_channels"])
     return (
-        f'{{"channel_ids":{channels},"duration":{_seconds(row)!r},"id":{key}'
+        f'{{"channel_ids":{channels},"duration":{seconds},"id":{key}'
         f',"num_samples":{row["num_samples"]},"sampling_rate":{row["sample_rate"]}'
         f',"sources":[{{"channels":{channels},"source":"","type":"shar"}}]}}'
     )
@@ -40,12 +43,12 @@ def _seconds(row: Row) -> float:
 
 def cut_line(row: Row, streams: tuple[str, ...]) -> bytes:
     """Write `layout.cut_json(row, streams)` as a line."""
-    key, seconds = _quoted(row["id"]), _seconds(row)
+    key, seconds = _quoted(row["id"]), repr(_seconds(row))
     mono = row["num_channels"] == 1
     channel = "0" if mono else _channels(row["num_channels"])
     return (
-        f'{{"channel":{channel},"custom":{_custom(row, streams)},"duration":{seconds!r},"id":{key}'
-        f',"recording":{_recording(row, key)},"start":0.0'
+        f'{{"channel":{channel},"custom":{_custom(row, streams)},"duration":{seconds},"id":{key}'
+        f',"recording":{_recording(row, key, seconds)},"start":0.0'
         f',"supervisions":[{_supervision(row, key, seconds, channel)}]'
         f',"type":"{"MonoCut" if mono else "MultiCut"}"}}\n'
     ).encode()
@@ -58,7 +61,7 @@ def _custom(row: Row, streams: tuple[str, ...]) -> str:
     return f'{{"{layout.ORIGIN}":{{"recording":{recording},"start":{start!r}}}}}'
 
 
-def _supervision(row: Row, key: str, seconds: float, channel: str) -> str:
+def _supervision(row: Row, key: str, seconds: str, channel: str) -> str:
     text, language, speaker = row["text"], row["language"], row["speaker"]
     if text is None and language is None and speaker is None:
         return ""
@@ -66,7 +69,7 @@ def _supervision(row: Row, key: str, seconds: float, channel: str) -> str:
     speaker = "" if speaker is None else f',"speaker":{_quoted(speaker)}'
     text = "" if text is None else f',"text":{_quoted(text)}'
     return (
-        f'{{"channel":{channel},"duration":{seconds!r},"id":{key}{language}'
+        f'{{"channel":{channel},"duration":{seconds},"id":{key}{language}'
         f',"recording_id":{key}{speaker},"start":0.0{text}}}'
     )
 
@@ -85,19 +88,26 @@ def nemo_line(row: Row, shard: int) -> bytes:
     ).encode()
 
 
-def array_line(row: Row, facts: TokenizerFacts, num_tokens: int) -> bytes:
-    """Write `layout.array_json(row, facts, num_tokens)` as a line."""
-    return _array_line(row, facts, num_tokens, facts.num_codebooks)
+def array_lines(rows: Sequence[Row], facts: TokenizerFacts, lengths: Sequence[int]) -> list[bytes]:
+    """Write `layout.array_json(row, facts, length)` as lines, for rows and their lengths."""
+    return _array_lines(rows, facts, lengths, facts.num_codebooks)
 
 
-def times_line(row: Row, facts: TokenizerFacts, num_tokens: int) -> bytes:
-    """Write `layout.times_json(row, facts, num_tokens)` as a line."""
-    return _array_line(row, facts, num_tokens, 2)
+def times_lines(rows: Sequence[Row], facts: TokenizerFacts, lengths: Sequence[int]) -> list[bytes]:
+    """Write `layout.times_json(row, facts, length)` as lines, for rows and their lengths."""
+    return _array_lines(rows, facts, lengths, 2)
 
 
-def _array_line(row: Row, facts: TokenizerFacts, num_tokens: int, width: int) -> bytes:
-    shift = layout.frame_shift(facts.frame_rate, num_tokens, _seconds(row))
-    return _array_text(num_tokens, width, shift)
+def _array_lines(
+    rows: Sequence[Row], facts: TokenizerFacts, lengths: Sequence[int], width: int
+) -> list[bytes]:
+    # `layout.frame_shift`, of all at once.
+    seconds, tokens = np.array(list(map(_seconds, rows))), np.array(lengths, np.int64)
+    shifts = seconds / np.maximum(tokens, 1)
+    if (rate := facts.frame_rate) is not None:
+        shifts = np.where(np.floor(seconds * rate + 0.5) >= tokens, 1 / rate, shifts)
+    pairs = zip(lengths, shifts.tolist(), strict=True)
+    return [_array_text(length, width, shift) for length, shift in pairs]
 
 
 @lru_cache(maxsize=4096)

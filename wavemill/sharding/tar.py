@@ -6,7 +6,7 @@ members give the same bytes, and readers that go through Python's tarfile skip t
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -18,10 +18,8 @@ BLOCK = 512
 MAX_NAME = 100
 MAX_SIZE = 8**11 - 1
 END = bytes(2 * BLOCK)
-PIECE = 1 << 20
-"""Bytes of data that are written at once."""
-SAMPLES = 1024
-"""Samples that are written at once."""
+PIECE = 1 << 18
+"""Bytes that are written and hashed at once: so few that they are still in the cache for both."""
 
 _NAME, _SIZE, _CHECKSUM = slice(MAX_NAME), slice(124, 135), slice(148, 154)
 _TEMPLATE = np.frombuffer(
@@ -39,7 +37,8 @@ _TEMPLATE = np.frombuffer(
     + bytes(167),
     np.uint8,
 )
-_ZEROS = bytes(BLOCK)
+_TEMPLATE_SUM = int(_TEMPLATE.sum(dtype=np.int64))
+_PADDINGS = [bytes(size) for size in range(BLOCK)]
 
 
 def header(name: str, size: int) -> bytes:
@@ -54,52 +53,60 @@ def header(name: str, size: int) -> bytes:
 
 def headers(names: Sequence[str], sizes: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return the headers of many members, [N, 512]; see `header`."""
-    for name, size in zip(names, sizes, strict=True):
-        if len(name) > MAX_NAME or size > MAX_SIZE:
-            words = "name over 100 or size over 8 GiB"
-            raise ValueError(f"tar member {name!r} of {size} bytes: {words}")
+    if max(map(len, names), default=0) > MAX_NAME or max(sizes, default=0) > MAX_SIZE:
+        pairs = zip(names, sizes, strict=True)
+        name, size = next(pair for pair in pairs if len(pair[0]) > MAX_NAME or pair[1] > MAX_SIZE)
+        words = "name over 100 or size over 8 GiB"
+        raise ValueError(f"tar member {name!r} of {size} bytes: {words}")
     made = np.tile(_TEMPLATE, (len(names), 1))
     made[:, _NAME] = np.array(names, f"S{MAX_NAME}").view(np.uint8).reshape(-1, MAX_NAME)
     made[:, _SIZE] = _octal(np.array(sizes, np.int64), 11)
-    made[:, _CHECKSUM] = _octal(made.sum(axis=1, dtype=np.int64), 6)
+    # What is summed is what differs from the template, where it is zero.
+    sums = [made[:, part].sum(axis=1, dtype=np.int32) for part in (_NAME, _SIZE)]
+    made[:, _CHECKSUM] = _octal(sums[0] + sums[1] + np.int64(_TEMPLATE_SUM), 6)
     return made
 
 
 def _octal(values: npt.NDArray[np.int64], digits: int) -> npt.NDArray[np.int64]:
     """Write numbers as so many octal digits, [N, digits]."""
-    return (values[:, None] >> np.arange(3 * digits - 3, -1, -3)) % 8 + ord("0")
+    return ((values[:, None] >> np.arange(3 * digits - 3, -1, -3)) & 7) + ord("0")
 
 
 def padding(size: int) -> bytes:
     """Return the zeros that fill a member to whole blocks."""
-    return _ZEROS[: -size % BLOCK]
+    return _PADDINGS[-size % BLOCK]
 
 
 class TarWriter:
-    """Writes samples and remembers where each began.
-
-    Samples are written and hashed some at a time: a call a part would cost more than the work.
-    """
+    """Writes samples and remembers where each began."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Write to an open file."""
         self._file = file
         self._hash = hashlib.sha256()
         self._offsets: list[int] = []
-        self._samples: list[tuple[str, tuple[tuple[str, Data], ...]]] = []
-        self._waiting = 0
         self.size = 0
 
-    def add(self, key: str, *members: tuple[str, Data]) -> None:
-        """Add a sample: (extension, data) pairs, whose names are `key.extension`."""
-        self._samples.append((key, members))
-        self._waiting += sum(len(data) for _, data in members)
-        if self._waiting >= PIECE or len(self._samples) >= SAMPLES:
-            self._flush()
+    def add(self, keys: Sequence[str], **members: Sequence[Data]) -> None:
+        """Add samples: the data of each, by extension; a member's name is `key.extension`.
+
+        The more at once, the better: a call a sample would cost more than the work.
+        """
+        sizes = np.array([list(map(len, column)) for column in members.values()], np.int64).T
+        ends = (BLOCK + sizes + -sizes % BLOCK).sum(axis=1).cumsum()
+        self._offsets += (self.size + np.append(0, ends[:-1])).tolist()[: len(keys)]
+        names = [f"{key}.{extension}" for key in keys for extension in members]
+        step = 3 * len(members)
+        parts: list[Data] = [b""] * (step * len(keys))
+        parts[0::3] = headers(names, sizes.ravel().tolist()).view(f"V{BLOCK}").ravel().tolist()
+        for number, column in enumerate(members.values()):
+            parts[3 * number + 1 :: step] = column
+        parts[2::3] = [_PADDINGS[size] for size in (-sizes % BLOCK).ravel().tolist()]
+        for part in pieces(ends, PIECE):
+            self._put(b"".join(parts[part.start * step : part.stop * step]))
 
     def finish(self) -> None:
         """Write the end of the archive."""
-        self._flush()
         self._put(END)
 
     @property
@@ -111,27 +118,19 @@ class TarWriter:
         """Return the `.idx` file: little-endian uint64 offsets of the samples, then the size."""
         return pack_index([*self._offsets, self.size])
 
-    def _flush(self) -> None:
-        """Write the samples that wait."""
-        samples = self._samples
-        names = [f"{key}.{extension}" for key, pairs in samples for extension, _ in pairs]
-        bodies = [data for _, pairs in samples for _, data in pairs]
-        heads = memoryview(headers(names, list(map(len, bodies))).tobytes())
-        parts: list[Data] = []
-        for number, data in enumerate(bodies):
-            head = heads[number * BLOCK : (number + 1) * BLOCK]
-            parts += (head, data, padding(len(data)))
-        start = self.size
-        for _, pairs in samples:
-            self._offsets.append(start)
-            start += sum(BLOCK + len(data) + -len(data) % BLOCK for _, data in pairs)
-        self._samples, self._waiting = [], 0
-        self._put(b"".join(parts))
-
     def _put(self, data: bytes) -> None:
         self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
+
+
+def pieces(ends: npt.NDArray[np.int64], size: int) -> Iterator[slice]:
+    """Cut a row of things, by where each ends, into pieces of about `size`; none is empty."""
+    start = done = 0
+    while start < len(ends):
+        stop = int(np.searchsorted(ends, done + size)) + 1
+        yield slice(start, stop)
+        start, done = stop, int(ends[min(stop, len(ends)) - 1])
 
 
 def pack_index(offsets: list[int]) -> bytes:

@@ -5,7 +5,7 @@ shard in the making costs the memory of its headers.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
@@ -18,13 +18,17 @@ from wavemill.audio.encode import opus_rate
 from wavemill.audio.stored import OGG_HEAD
 from wavemill.sharding import layout
 from wavemill.sharding.counting import IdCounter
-from wavemill.sharding.lines import array_line, cut_line, nemo_line, recording_line, times_line
+from wavemill.sharding.lines import array_lines, cut_line, nemo_line, recording_line, times_lines
 from wavemill.sharding.shard_files import ShardFiles, shard_files
 from wavemill.spool import UnitReader, unit_url
 from wavemill.tokenizers.base import TokenizerFacts
 
 OPEN_UNITS = 512
 """How many memory-mapped unit files a worker keeps open."""
+SAMPLES = 1024
+"""Samples that are written at once."""
+ENCODED_AT_ONCE = 16
+"""Samples that are encoded, and lie in memory, before they are written."""
 SEGMENT_FIELDS = (
     "id", "recording_id", "start_seconds", "num_samples", "sample_rate", "num_channels", "text",
     "language", "speaker", "custom",
@@ -80,7 +84,8 @@ def write_shard(task: ShardTask, sources: ShardSources, out: str) -> ShardResult
             files.lines(layout.manifest_name(task.number), lines)
         names: tuple[str, ...] = ()
         for stage, facts in sources.streams:
-            _write_stream(_Stream(task, sources.spool, stage, facts), rows, files, result)
+            written = _write_stream(task, (sources.spool, stage), facts, rows, files)
+            result.tokens[facts.name], result.counts[facts.name] = written
             names += layout.stream_names(facts.name, facts.frame_rate)
         files.lines(layout.cuts_name(task.number), [cut_line(row, names) for row in rows])
     result.files = files.written
@@ -117,6 +122,7 @@ def _read_rows(task: ShardTask, sources: ShardSources) -> list[dict[str, Any]]:
     columns = _gather(task, sources.spool, sources.segments, SEGMENT_FIELDS)
     rows = [dict(zip(SEGMENT_FIELDS, values, strict=True)) for values in zip(*columns, strict=True)]
     for row in rows:
+        row["extension"] = sources.audio
         row["custom"] = json.loads(row["custom"]) if row["custom"] != "{}" else {}
     return rows
 
@@ -124,14 +130,29 @@ def _read_rows(task: ShardTask, sources: ShardSources) -> list[dict[str, Any]]:
 def _write_audio(
     task: ShardTask, sources: ShardSources, rows: list[dict[str, Any]], files: ShardFiles
 ) -> None:
+    opus = sources.audio == "opus"
     with files.tar(layout.tar_name("audio", task.number)) as tar:
-        for row, (unit, index) in zip(rows, task.members, strict=True):
-            audio = _open_unit(sources.spool, sources.segments, unit).buffer("audio", index)
-            row["extension"] = sources.audio
-            # What was read back from a dataset is Opus already, and its row speaks of that.
-            if sources.audio == "opus" and audio[: len(OGG_HEAD)] != OGG_HEAD:
-                audio = _to_opus(row, audio)
-            tar.add(row["id"], (sources.audio, audio), ("json", recording_line(row)))
+        for part in _parts(len(rows), ENCODED_AT_ONCE if opus else SAMPLES):
+            bodies = _bodies(task.members[part], sources.spool, sources.segments, "audio")
+            if opus:
+                bodies = list(map(_as_opus, rows[part], bodies))
+            lines = [recording_line(row) for row in rows[part]]
+            tar.add([row["id"] for row in rows[part]], **{sources.audio: bodies}, json=lines)
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))
+
+
+def _bodies(
+    members: Sequence[tuple[str, int]], spool: str, stage: str, name: str
+) -> list[memoryview]:
+    return [_open_unit(spool, stage, unit).buffer(name, row) for unit, row in members]
+
+
+def _as_opus(row: dict[str, Any], audio: memoryview) -> memoryview:
+    # What was read back from a dataset is Opus already, and its row speaks of that.
+    return audio if audio[: len(OGG_HEAD)] == OGG_HEAD else _to_opus(row, audio)
 
 
 def _to_opus(row: dict[str, Any], flac: memoryview) -> memoryview:
@@ -146,36 +167,30 @@ def _to_opus(row: dict[str, Any], flac: memoryview) -> memoryview:
     return memoryview(encode_opus(samples, rate))
 
 
-@dataclass(frozen=True)
-class _Stream:
-    """A shard's share of a token stream."""
-
-    task: ShardTask
-    spool: str
-    stage: str
-    facts: TokenizerFacts
-
-
 def _write_stream(
-    stream: _Stream, rows: list[dict[str, Any]], files: ShardFiles, result: ShardResult
-) -> None:
+    task: ShardTask,
+    where: tuple[str, str],
+    facts: TokenizerFacts,
+    rows: list[dict[str, Any]],
+    files: ShardFiles,
+) -> tuple[int, list[list[int]]]:
     """Write a tar of tokens, and on an irregular clock one of their times."""
-    task, facts = stream.task, stream.facts
-    (lengths,) = _gather(task, stream.spool, stream.stage, ["num_tokens"])
-    samples = list(zip(rows, task.members, lengths, strict=True))
+    (lengths,) = _gather(task, *where, ["num_tokens"])
+    keys = [row["id"] for row in rows]
     counter = IdCounter(facts)
     with files.tar(layout.tar_name(facts.name, task.number)) as tar:
-        for row, (unit, index), length in samples:
-            npy = _open_unit(stream.spool, stream.stage, unit).buffer("npy", index)
-            counter.add(npy, length)
-            tar.add(row["id"], ("npy", npy), ("json", array_line(row, facts, length)))
+        for part in _parts(len(rows), SAMPLES):
+            bodies = _bodies(task.members[part], *where, "npy")
+            counter.add(bodies, lengths[part])
+            lines = array_lines(rows[part], facts, lengths[part])
+            tar.add(keys[part], npy=bodies, json=lines)
     if facts.frame_rate is None:
         with files.tar(layout.tar_name(layout.times_name(facts.name), task.number)) as tar:
-            for row, (unit, index), length in samples:
-                times = _open_unit(stream.spool, stream.stage, unit).buffer("times", index)
-                tar.add(row["id"], ("npy", times), ("json", times_line(row, facts, length)))
-    result.tokens[facts.name] = sum(lengths)
-    result.counts[facts.name] = counter.counts().tolist()
+            for part in _parts(len(rows), SAMPLES):
+                bodies = _bodies(task.members[part], *where, "times")
+                lines = times_lines(rows[part], facts, lengths[part])
+                tar.add(keys[part], npy=bodies, json=lines)
+    return sum(lengths), counter.counts().tolist()
 
 
 def result_json(result: ShardResult) -> Mapping[str, Any]:

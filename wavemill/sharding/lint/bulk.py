@@ -9,7 +9,7 @@ import numpy.typing as npt
 from wavemill.audio.headers import read_head
 from wavemill.errors import RejectedError
 from wavemill.sharding.counting import IdCounter
-from wavemill.sharding.lines import array_line, recording_line, times_line
+from wavemill.sharding.lines import array_lines, recording_line, times_lines
 from wavemill.sharding.lint.arrays import npy_head, times_rise
 from wavemill.sharding.lint.mapped import Ints, Members
 from wavemill.tokenizers.base import TokenizerFacts
@@ -46,15 +46,15 @@ def stream_counts(
     if facts.frame_rate is not None and not lengths.all():
         return None
     every = lengths.tolist()
-    about = [array_line(row, facts, length) for row, length in zip(rows, every, strict=True)]
-    if not members.hold(about):
+    if not members.hold(array_lines(rows, facts, every)):
         return None
     counter = IdCounter(facts)
+    bodies = list(members.data())
+    for length, data in zip(every, bodies, strict=True):
+        if data[:HEAD] != npy_head((length, width), descr):
+            return None
     try:
-        for length, data in zip(every, members.data(), strict=True):
-            if data[:HEAD] != npy_head((length, width), descr):
-                return None
-            counter.add(data, length)
+        counter.add(bodies, every)
         return lengths, counter.counts()
     except ValueError:  # an id is out of range
         return None
@@ -63,8 +63,9 @@ def stream_counts(
 def times_hold(members: Members, rows: Sequence[Row], facts: TokenizerFacts, lengths: Ints) -> bool:
     """Say whether times are those of the rows' tokens, of which there are `lengths` [N]."""
     every = lengths.tolist()
-    about = [times_line(row, facts, length) for row, length in zip(rows, every, strict=True)]
-    if (members.size != HEAD + lengths * 8).any() or not members.hold(about):
+    if (members.size != HEAD + lengths * 8).any():
+        return False
+    if not members.hold(times_lines(rows, facts, every)):
         return False
     bodies = []
     for length, data in zip(every, members.data(), strict=True):
