@@ -26,7 +26,8 @@ def count(facts: TokenizerFacts, arrays: list[Codes]) -> list[list[int]]:
     counter = IdCounter(facts)
     for part in (arrays[:1], arrays[1:]):
         counter.add([memoryview(npy_bytes(codes)) for codes in part], list(map(len, part)))
-    return counter.counts().tolist()
+    counts: list[list[int]] = counter.counts().tolist()
+    return counts
 
 
 @given(size=SIZES, lengths=st.lists(st.integers(0, 9000), max_size=4), seed=st.integers(0, 99))
