@@ -25,7 +25,7 @@ def plan(*arguments: object) -> None:
         ('{"id": "b", "duration": NaN}', "duration is nan"),
         ('{"id": "b", "duration": 1e300}', "duration is 1e"),
         ('{"id": "b", "duration": 0}', "duration is 0"),
-        ('{"id": "b", "duration": 1, "tokens": 2.0}', "tokens is 2.0, expected a whole number"),
+        ('{"id": "b", "duration": 1, "tokens": 2.5}', "tokens is 2.5, expected a whole number"),
         ('{"id": "b", "duration": 1, "tokens": true}', "tokens is True"),
         ('{"id": "b", "duration": 1, "tokens": -1}', "tokens is -1"),
         ('{"id": "b", "duration": 1, "tokens": 99999999999999999999}', "tokens is 9999"),

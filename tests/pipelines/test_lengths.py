@@ -69,6 +69,7 @@ def test_a_table_is_read_from_every_kind_of_file(name: str, tmp_path: Path) -> N
         b'{"id": 1, "duration": 2}\n{"id": 2, "duration": 1.5, "tokens": 7}\n',
         b'\xef\xbb\xbf\n\n{"id": 1, "duration": 2}\r\n \n{"id": "2","duration": 1.5,"tokens": 7}',
         b'{"id": "1", "duration": 2}\n{"id": 2, "duration": 1.5, "tokens": 7, "tokens": 7}\n',
+        b'{"id": "1", "duration": 2, "tokens": 0.0}\n{"id": "2", "duration": 1.5, "tokens": 7.0}\n',
     ],
 )
 def test_unusual_lines_are_read_as_well(lines: bytes, tmp_path: Path) -> None:
@@ -93,6 +94,12 @@ def test_of_several_token_streams_the_longest_or_a_named_one_counts(
     assert read(path, "text").tokens.tolist() == [1, 2, 3, 4, 5]
     with pytest.raises(JobError, match=r"1: tokens has no stream 'mvq' .*beats, text"):
         read(path, "mvq")
+
+
+def test_tokens_of_a_column_that_had_empty_cells_are_whole_numbers_still(tmp_path: Path) -> None:
+    path = tmp_path / "lengths.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "duration": [1, 2], "tokens": [None, 7.0]}), path)
+    assert read(path).tokens.tolist() == [0, 7]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 40, 1 << 20])

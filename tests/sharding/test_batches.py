@@ -184,6 +184,16 @@ def test_batches_are_full_and_pad_both_lengths_little(budget: Budget) -> None:
     assert budget.fullness(plan.sizes, plan.max_seconds, plan.max_tokens).mean() > 0.9
 
 
+def test_short_samples_that_share_a_strip_with_long_ones_fill_their_batches() -> None:
+    dice = np.random.default_rng(0)
+    seconds = dice.normal(3, 0.5, 60_000) * dice.choice([1, 9], 60_000)
+    seconds, budget = seconds.clip(0.3, 40), Budget(seconds=360)
+    tokens = (seconds * dice.choice([5, 25], 60_000)).astype(np.int64)
+    plan = plan_epoch(seconds, tokens, BatchConfig(budget=budget))
+    full = budget.fullness(plan.sizes, plan.max_seconds, plan.max_tokens)
+    assert full[plan.max_seconds < 6].mean() > 0.95
+
+
 def test_the_sizes_of_a_profile_are_used_where_they_hold() -> None:
     seconds, tokens = corpus(20_000)
     sizes = [

@@ -61,7 +61,7 @@ MAX_RANKS = 1_000_000
 @click.option(
     "--batches",
     metavar="FILE",
-    help="Write the batches: a JSON list of ids a line, step by step, rank by rank.",
+    help="Write the batches: a JSON list of ids, as text, a line, step by step, rank by rank.",
 )
 @click.option(
     "--bins",

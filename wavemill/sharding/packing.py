@@ -54,7 +54,7 @@ def pack(
     for number, (start, end) in enumerate(_strips(seconds, tokens, keys, by_length, packing)):
         strip = np.concatenate([over, by_length[start:end]])
         longest = float(seconds[by_length[end - 1]])
-        strip, made = _pack_strip(strip, longest, tokens, keys, packing, number)
+        strip, made = _pack_strip(strip, longest, seconds, tokens, keys, packing, number)
         used = int(made.sum())
         if end == len(by_length) and used < len(strip):
             made, used = np.append(made, len(strip) - used), len(strip)
@@ -103,7 +103,13 @@ def _shuffle_equals(
 
 
 def _pack_strip(
-    strip: Ints, longest: float, tokens: Ints, keys: Keys, packing: Packing, number: int
+    strip: Ints,
+    longest: float,
+    seconds: Floats,
+    tokens: Ints,
+    keys: Keys,
+    packing: Packing,
+    number: int,
 ) -> tuple[Ints, Ints]:
     """Deal a strip out in batches; return its samples batch after batch, and the batches' sizes.
 
@@ -118,23 +124,32 @@ def _pack_strip(
     parts = max(float((1 / capacity).sum()) / packing.pool, 1.0)
     dice = np.random.Generator(np.random.PCG64([packing.seed, packing.epoch, POOLS, number]))
     ends = [*cut(-most, parts, dice.random()).tolist(), len(strip)]
-    sizes, batches = _fill_pools(capacity, ends)
+    sizes, batches = _fill_pools(packing.budget, seconds[strip], most, ends)
     pool = np.repeat(np.arange(len(sizes)), sizes * batches)
     used = len(pool)
     dealt = np.argsort(pool + uniform(own[:used], DEAL), kind="stable")
     return np.concatenate([strip[:used][dealt], strip[used:]]), np.repeat(sizes, batches)
 
 
-def _fill_pools(capacity: Ints, ends: list[int]) -> tuple[Ints, Ints]:
+def _fill_pools(
+    budget: Budget, seconds: Floats, tokens: Ints, ends: list[int]
+) -> tuple[Ints, Ints]:
     """Let pools end after whole batches; return each one's batch size, and how many it has."""
     sizes, batches = [], []
     start = 0
     for end in ends:
-        if start == len(capacity):
-            break
-        size = int(capacity[start])
-        room = (len(capacity) - start) // size
-        count = room if end == len(capacity) else min(round((end - start) / size), room)
+        if start >= end:
+            continue
+        left = len(seconds) - start
+        # Of a pool's own longest sample: it may be far shorter than the strip's.
+        longest, beyond = 0.0, float(seconds[start:end].max())
+        while beyond > longest:
+            longest = beyond
+            size = int(budget.capacity(longest, tokens[start]))
+            count = left // size
+            if end < len(seconds):
+                count = min(round((end - start) / size), count)
+            beyond = float(seconds[end : start + size * count].max(initial=0.0))
         if count > 0:
             sizes.append(size)
             batches.append(count)

@@ -80,6 +80,6 @@ def _tokens(column: Any, stream: str | None) -> Numbers:
 def _counts(column: Any) -> Numbers:
     if pa.types.is_null(column.type):
         return np.zeros(len(column), np.int64)
-    if not pa.types.is_integer(column.type):
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         raise UnusualError
     return _numbers(pc.fill_null(column.cast(pa.int64()), 0), pa.int64())

@@ -45,7 +45,9 @@ def _read_tokens(tokens: Any, stream: str | None) -> int:
 
 
 def _read_count(tokens: Any) -> int:
-    if not _is_number(tokens, int) or not 0 <= tokens <= MAX_TOKENS:
+    # Tables that had empty cells write whole numbers as 7.0.
+    whole = _is_number(tokens, int | float) and tokens == tokens // 1
+    if not whole or not 0 <= tokens <= MAX_TOKENS:
         raise wrong(f"tokens is {tokens!r}, expected a whole number, 0 to {MAX_TOKENS}")
     return int(tokens)
 
