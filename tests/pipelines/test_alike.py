@@ -83,6 +83,13 @@ def test_a_clip_without_sound_is_like_nothing() -> None:
     assert not wave_of(tone(1999.0)).any()
 
 
+def test_vowels_are_too_short_to_be_told_apart() -> None:
+    long = tone(440.0)
+    assert similarity(wave_of(long[: SAMPLE_RATE // 3]), wave_of(long[: SAMPLE_RATE // 3])) > 0.99
+    assert similarity(wave_of(long[: SAMPLE_RATE // 4]), wave_of(long[: SAMPLE_RATE // 4])) == 0
+    assert similarity(wave_of(long[: SAMPLE_RATE // 4]), wave_of(long[: SAMPLE_RATE // 3])) == 0
+
+
 @pytest.mark.parametrize("num_samples", [1, 2, 79, 8000])
 def test_a_clip_may_be_of_any_length(num_samples: int) -> None:
     clip = np.random.default_rng(3).normal(0, 0.1, num_samples).astype(np.float32)

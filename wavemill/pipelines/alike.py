@@ -9,8 +9,11 @@ from wavemill.pipelines.fingerprint import WAVE_RATE, Wave
 
 SIMILAR = 0.88
 """The least correlation of copies; `docs/decisions` has what was measured of copies and others."""
+LEAST_SECONDS = 0.3
+"""Of shorter ones too many are alike: one vowel is as good as another."""
 LAG_SECONDS = 0.4
 """How far a copy may lie before or behind; codecs and cuts move audio by up to 0.2 s."""
+_LEAST = round(LEAST_SECONDS * WAVE_RATE)
 _MOST_LAG = round(LAG_SECONDS * WAVE_RATE)
 _LOCAL_SECONDS = 0.25
 _LOCAL_LIMIT = 0.6
@@ -35,10 +38,11 @@ def similarity(one: Wave, other: Wave) -> float:
 
     Returns:
         The normalised correlation at the best lag, about 0 to 1; 0 where a stretch of a quarter of
-        a second differs, or the lengths do by more than `LAG_SECONDS`.
+        a second differs, the lengths do by more than `LAG_SECONDS`, or one is shorter than
+        `LEAST_SECONDS`.
 
     """
-    if abs(len(one) - len(other)) > _MOST_LAG:
+    if abs(len(one) - len(other)) > _MOST_LAG or min(len(one), len(other)) < _LEAST:
         return 0.0
     pieces = max(1, round(min(len(one), len(other)) / (_PIECE_SECONDS * WAVE_RATE)))
     edges = np.arange(1, pieces) * (min(len(one), len(other)) // pieces)
