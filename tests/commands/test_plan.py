@@ -63,6 +63,17 @@ def test_a_place_for_batches_that_cannot_be_written_stops_it_before_the_work(
             plan(tmp_path / "nowhere.jsonl", "--batches", place)
 
 
+@pytest.mark.parametrize("option", ["--batches", "--bins"])
+def test_what_is_read_is_not_written_over(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "lengths.jsonl"
+    path.write_text(GOOD)
+    with pytest.raises(UsageError, match="is another file of this command"):
+        plan(path, option, tmp_path / ".." / tmp_path.name / path.name)
+    with pytest.raises(UsageError, match="--bins .* is another file of this command"):
+        plan(path, "--batches", tmp_path / "new", "--bins", tmp_path / "new")
+    assert path.read_text() == GOOD
+
+
 def test_ranks_get_as_many_batches_and_the_file_lists_them_step_by_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """`wavemill plan`: batches from a table of lengths."""
 
+import os.path
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wavemill.commands.output import as_json, emit
-from wavemill.errors import JobError
+from wavemill.errors import JobError, UsageError
 from wavemill.specs import check_range
 
 if TYPE_CHECKING:
@@ -92,9 +93,7 @@ def plan(
 
     config = _config(options)
     check_range("--world-size", options["world_size"], 1, MAX_RANKS)
-    for place in (batches, bins):
-        if place and place != "-":
-            storage.check_writable(place)
+    _check_places(lengths, options["profile"], batches, bins)
     reporter = _reporter(lengths)
     with _stage(reporter, "read") as show:
         table = read_lengths(lengths, stream=options["stream"], keep_ids=bool(batches), show=show)
@@ -126,6 +125,25 @@ def plan(
         "full": round(_fullness(ranks.plan, config.budget), 6),
     }
     emit(summary, _lines(summary, options["world_size"]), json_=json_)
+
+
+def _check_places(lengths: str, profile: str | None, batches: str | None, bins: str | None) -> None:
+    """Check that results can be written, and would take the place of nothing that is read."""
+    from wavemill import storage
+
+    taken = {_place(lengths), _place(profile or lengths)}
+    for option, place in (("--batches", batches), ("--bins", bins)):
+        if place and place != "-":
+            if _place(place) in taken:
+                raise UsageError(
+                    f"{option} {place} is another file of this command; name a new one"
+                )
+            taken.add(_place(place))
+            storage.check_writable(place)
+
+
+def _place(url: str) -> str:
+    return url if "://" in url else os.path.realpath(url)
 
 
 def _config(options: dict[str, Any]) -> "BatchConfig":

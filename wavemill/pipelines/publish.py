@@ -22,7 +22,7 @@ from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_epoch
 from wavemill.sharding.buckets import Bucket
-from wavemill.sharding.budget import Budget
+from wavemill.sharding.budget import MIN_LIMIT, Budget
 from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECTED, usage
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -143,7 +143,7 @@ def _padding(job: Finished) -> dict[str, float]:
     """Measure what an epoch of batches pads."""
     lengths = job.stock.found.lengths
     share = round(float(lengths.seconds.sum()) / FEWEST_BATCHES, 3)
-    batch_seconds = min(BATCH_SECONDS, max(share, float(lengths.seconds.max())))
+    batch_seconds = min(BATCH_SECONDS, max(share, float(lengths.seconds.max()), MIN_LIMIT))
     config = BatchConfig(budget=Budget(seconds=batch_seconds), seed=job.settings.seed)
     plan = plan_epoch(lengths.seconds, lengths.tokens, config, lengths.key)
     padding = measure_padding(lengths.seconds, lengths.tokens, plan)

@@ -11,7 +11,7 @@ from wavemill.errors import UsageError
 from wavemill.sharding.buckets import Floats, Ints
 from wavemill.specs import check_range
 
-MAX_LIMIT = 10**15
+MIN_LIMIT, MAX_LIMIT = 0.001, 10**15
 MAX_SIZE = 10**9
 """The most samples a batch may have where no limit says less."""
 
@@ -46,9 +46,9 @@ class Budget:
                 "nothing limits a batch; give --batch-seconds, --batch-tokens, --batch-area"
                 " or --profile"
             )
-        check_range("--batch-seconds", self.seconds, 0.001, MAX_LIMIT)
+        check_range("--batch-seconds", self.seconds, MIN_LIMIT, MAX_LIMIT)
         check_range("--batch-tokens", self.tokens, 1, MAX_LIMIT)
-        check_range("--batch-area", self.area, 0.001, MAX_LIMIT)
+        check_range("--batch-area", self.area, MIN_LIMIT, MAX_LIMIT)
 
     @property
     def counts_tokens(self) -> bool:
