@@ -67,9 +67,9 @@ def test_a_place_for_batches_that_cannot_be_written_stops_it_before_the_work(
 def test_what_is_read_is_not_written_over(option: str, tmp_path: Path) -> None:
     path = tmp_path / "lengths.jsonl"
     path.write_text(GOOD)
-    with pytest.raises(UsageError, match="is another file of this command"):
+    with pytest.raises(UsageError, match="is read or written already"):
         plan(path, option, tmp_path / ".." / tmp_path.name / path.name)
-    with pytest.raises(UsageError, match="--bins .* is another file of this command"):
+    with pytest.raises(UsageError, match=r"--bins .* is read or written already"):
         plan(path, "--batches", tmp_path / "new", "--bins", tmp_path / "new")
     assert path.read_text() == GOOD
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile as sf
 
 from tests.broken import write_broken_folder
 from tests.conftest import SPEECH, UTTERANCES, read_jsonl, wavemill
@@ -295,6 +296,13 @@ def test_equal_audio_is_counted_and_removed_only_on_request(tmp_path: Path) -> N
     (reject,) = read_jsonl(tmp_path / "fewer" / "rejected.jsonl")
     assert reject["reason"] == "duplicate-audio"
     assert reject["detail"].startswith("the same audio as")
+
+
+def test_a_recording_of_two_samples_is_a_dataset(tmp_path: Path) -> None:
+    sf.write(tmp_path / "click.wav", [0.5, -0.5], 16_000)
+    wavemill("prepare", tmp_path / "click.wav", "--out", tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert content["totals"]["samples"] == 1
 
 
 def test_a_second_job_on_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -135,9 +135,7 @@ def _check_places(lengths: str, profile: str | None, batches: str | None, bins: 
     for option, place in (("--batches", batches), ("--bins", bins)):
         if place and place != "-":
             if _place(place) in taken:
-                raise UsageError(
-                    f"{option} {place} is another file of this command; name a new one"
-                )
+                raise UsageError(f"{option} {place} is read or written already; give another")
             taken.add(_place(place))
             storage.check_writable(place)
 
