@@ -88,9 +88,7 @@ def _beats_distilled(folder: Path) -> Settings:
 
 
 def _kmeans(folder: Path) -> Settings:
-    # As in large models each frame has a norm of its own; one over time would hear every cut.
-    norms: dict[str, Any] = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
-    tiny.speech_encoder(folder / "hubert", "hubert", **norms)
+    tiny.speech_encoder(folder / "hubert", "hubert")
     teacher = make_teacher(TeacherConfig(name="hubert", model=str(folder / "hubert"), layer=2))
     units = FitKmeansConfig(units=40, iterations=5)
     save_model(str(folder / "model"), fit_from_clips(tiny.real_clips(), units, teacher))
@@ -131,8 +129,9 @@ MODELS: dict[str, SmallModel] = {
         blocks={
             "teachers.transformers_encoder.WINDOW_SECONDS": 6,
             "teachers.transformers_encoder.CONTEXT_SECONDS": 1,
+            "hubert_long.CHUNK_FRAMES": 100,
         },
-        most_changed=0.03,
+        most_changed=0.01,
     ),
     "mimi": SmallModel(write=codec("mimi"), blocks={"mimi.FRAMES_A_BLOCK": 5}),
     "mvq": SmallModel(

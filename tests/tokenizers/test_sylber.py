@@ -16,7 +16,7 @@ from tests.conftest import SPEECH
 from tests.tokenizers.hubert_files import SETTINGS, write_hubert, write_units
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import TimedTokenizer
-from wavemill.tokenizers.hubert_long import CHUNK_FRAMES, convolve, windows
+from wavemill.tokenizers.hubert_long import CHUNK_FRAMES, convolve, norm_over_time, windows
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer, SyllableEmbedder
 from wavemill.tokenizers.sylber_encoder import SylberEncoder
 from wavemill.tokenizers.syllables import find_syllables
@@ -239,7 +239,7 @@ def test_convolutions_of_a_long_clip_are_those_of_the_whole(tmp_path: Path, talk
     wave = torch.from_numpy(talk[:-77])
     with torch.inference_mode():
         whole = net.feature_extractor(wave[None])[0].T
-        parts = convolve(net, wave)
+        parts = convolve(net, wave, norm_over_time(net, wave), 0, len(whole))
     assert len(whole) > 2 * CHUNK_FRAMES
     assert parts.shape == whole.shape
     assert np.allclose(parts, whole, atol=1e-4)

@@ -127,16 +127,11 @@ def test_the_digest_follows_weights_layer_and_normalisation(tmp_path: Path) -> N
     assert teacher(tmp_path / "a").facts.digest == made[0].facts.digest
 
 
-@pytest.mark.parametrize(
-    ("settings", "median", "same"),
-    # Seen with these random weights: the group norm of base encoders hears the window alone, so
-    # features move by 2.3 % (median; up to 24 %) and 4.4 % of 100 units change; of large ones .3 %
-    # (up to .9 %) and .5 %.
-    [({}, 0.04, 0.92), (LARGE, 0.01, 0.98)],
-    ids=["base", "large"],
-)
+# Seen with these random weights: features of base encoders move by .07 % (median; up to .13 %) and
+# none of 100 units changes; of large ones .3 % (up to .9 %) and .5 %.
+@pytest.mark.parametrize("settings", [{}, LARGE], ids=["base", "large"])
 def test_a_long_clip_is_cut_and_most_units_stay_those_of_the_whole(
-    tmp_path: Path, clips: list[Clip], settings: dict[str, Any], median: float, same: float
+    tmp_path: Path, clips: list[Clip], settings: dict[str, Any]
 ) -> None:
     model = tiny.speech_encoder(tmp_path, "hubert", **settings)
     made = teacher(tmp_path)
@@ -145,11 +140,11 @@ def test_a_long_clip_is_cut_and_most_units_stay_those_of_the_whole(
     features, whole = made.features(long), reference(model, long, normalise=True)
     assert features.shape == whole.shape
     apart = np.linalg.norm(features - whole, axis=1) / np.linalg.norm(whole, axis=1)
-    assert np.median(apart) < median
+    assert np.median(apart) < 0.01
     drawn = np.random.default_rng(0).choice(len(whole), 100, replace=False)
     nearest = Nearest(torch.from_numpy(whole[drawn]))
     ids = [nearest.ids(torch.from_numpy(part)) for part in (features, whole)]
-    assert float((ids[0] == ids[1]).double().mean()) > same
+    assert float((ids[0] == ids[1]).double().mean()) > 0.98
 
 
 def test_a_clip_of_30_s_is_heard_whole(tmp_path: Path) -> None:

@@ -11,6 +11,12 @@ import numpy as np
 import torch
 
 from wavemill.errors import UsageError
+from wavemill.tokenizers.hubert_long import (
+    count_frames,
+    norm_over_time,
+    receptive_field,
+    run_window,
+)
 from wavemill.tokenizers.teachers.base import (
     Clip,
     Features,
@@ -22,7 +28,7 @@ from wavemill.tokenizers.teachers.pretrained import Pretrained, cut_at_layer, fe
 from wavemill.tokenizers.teachers.windows import in_windows
 from wavemill.tokenizers.threads import torch_threads
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same audio and weights would get other features."""
 SAMPLE_RATE = 16_000
 WINDOW_SECONDS = 30
@@ -33,7 +39,8 @@ class TransformersTeacher:
     """Features of a speech encoder, 50 a second.
 
     A clip shorter than the encoder's first window (25 ms) is filled with silence. Of clips longer
-    than 30 s windows of 30 s are heard, of which the middle 20 s count.
+    than 30 s attention hears windows of 30 s, of which the middle 20 s count; the convolutions and
+    their norm over time come out as of the whole clip.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
@@ -56,7 +63,7 @@ class TransformersTeacher:
         norm_ends = bool(getattr(loaded.config, "do_stable_layer_norm", False))
         cut_at_layer(self._model.encoder, config.layer, norm_ends=norm_ends)
         self._hop = int(np.prod(loaded.config.conv_stride))
-        self._reach = _reach(loaded.config.conv_kernel, loaded.config.conv_stride)
+        self._reach = receptive_field(loaded.config.conv_kernel, loaded.config.conv_stride)
         self.config = config
         self.facts = TeacherFacts(
             kind=config.name,
@@ -77,31 +84,20 @@ class TransformersTeacher:
     def features(self, clip: Clip) -> Features:
         """Compute a layer's output, [T, D]; see `Teacher.features`."""
         heard = _normalised(clip) if self._normalise else clip
-        heard = np.pad(heard, (0, max(0, self._reach - len(heard))))
-        steps = 1 + (len(heard) - self._reach) // self._hop
+        wave = torch.from_numpy(np.pad(heard, (0, max(0, self._reach - len(heard)))))
+        steps = count_frames(self._model.config, len(wave))
         a_second = SAMPLE_RATE // self._hop
+        with torch.inference_mode(), torch_threads(1):
+            if steps <= WINDOW_SECONDS * a_second:
+                whole: Features = self._model(wave[None]).last_hidden_state[0].numpy()
+                return whole
+            norm = norm_over_time(self._model, wave)
 
-        def encode(start: int, stop: int) -> Features:
-            # What is left after the last feature is heard, too: by the first layer's group norm.
-            end = len(heard) if stop == steps else (stop - 1) * self._hop + self._reach
-            return self._encode(heard[start * self._hop : end])
+            def encode(start: int, stop: int) -> Features:
+                part: Features = run_window(self._model, wave, norm, start, stop).numpy()
+                return part
 
-        return in_windows(steps, WINDOW_SECONDS * a_second, CONTEXT_SECONDS * a_second, encode)
-
-    @torch.inference_mode()
-    def _encode(self, piece: Clip) -> Features:
-        with torch_threads(1):
-            output = self._model(torch.from_numpy(piece)[None]).last_hidden_state[0]
-        features: Features = output.numpy()
-        return features
-
-
-def _reach(kernels: list[int], strides: list[int]) -> int:
-    """Count the samples that one feature's convolutions hear: 400 of the published encoders."""
-    reach = 1
-    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
-        reach = (reach - 1) * stride + kernel
-    return reach
+            return in_windows(steps, WINDOW_SECONDS * a_second, CONTEXT_SECONDS * a_second, encode)
 
 
 def _normalised(clip: Clip) -> Clip:
