@@ -6,12 +6,22 @@ import click
 
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.prepare import lines_of
-from wavemill.commands.running import as_job, split_arguments
+from wavemill.commands.running import (
+    JOB_CONTEXT,
+    NOTHING_WRITTEN,
+    as_job,
+    engine_of,
+    max_rejected_option,
+    split_arguments,
+    stage_lines,
+    unit_mb_option,
+    verify_option,
+)
 from wavemill.errors import UsageError
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "max_content_width": 100},
+    context_settings=JOB_CONTEXT,
     short_help="Add recordings to a dataset.",
 )
 @click.argument("inputs", nargs=-1, type=click.UNPROCESSED, metavar="INPUT...")
@@ -22,22 +32,11 @@ from wavemill.errors import UsageError
     metavar="NAME[:k=v,...]",
     help="In place of that recorded for the stream of this name: where its weights lie now.",
 )
-@click.option(
-    "--max-rejected",
-    type=float,
-    default=0.05,
-    show_default=True,
-    metavar="F",
-    help="Fail, and leave the dataset as it was, if more of what is new does not come through.",
+@max_rejected_option(
+    "Fail, and leave the dataset as it was, if more of what is new does not come through."
 )
-@click.option(
-    "--unit-mb",
-    type=float,
-    default=16,
-    show_default=True,
-    help="About how much input one unit of work holds.",
-)
-@click.option("--verify", is_flag=True, help="Read finished shards again, and rewrite the damaged.")
+@unit_mb_option
+@verify_option
 @as_job
 @as_json
 @click.pass_context
@@ -57,7 +56,6 @@ def add(context: click.Context, /, *, json_: bool, **options: Any) -> None:
     was stopped goes on where it stood: give the same command again.
     """
     from wavemill import storage
-    from wavemill.pipelines.engine import Engine
     from wavemill.pipelines.progress import Reporter
     from wavemill.specs import Spec
 
@@ -66,7 +64,7 @@ def add(context: click.Context, /, *, json_: bool, **options: Any) -> None:
         raise UsageError("no INPUT: name a file, a folder, a glob or a manifest")
     if not options["out"]:
         raise UsageError("--out is empty: name the folder of the dataset")
-    engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
+    engine = engine_of(options, beam)
 
     from wavemill.pipelines import join  # loads Beam: after what can be wrong
 
@@ -100,10 +98,9 @@ def _dry_lines(plan: dict[str, Any]) -> list[str]:
             f" {plan['units']:,} units; {plan['skipped']:,} are in {plan['out']} already:"
         ),
     ]
-    for stage, count in plan["units_to_do"].items():
-        lines.append(f"  {stage}: {count:,} of {plan['units']:,} units to do")
+    lines += stage_lines(plan)
     lines.append(
         f"  {plan['reused_units']:,} unit files are there; {plan['shards_read_back']:,} shards to"
         f" read back; {plan['shards_rewritten']:,} shards to replace"
     )
-    return [*lines, "dry run: nothing was written"]
+    return [*lines, NOTHING_WRITTEN]

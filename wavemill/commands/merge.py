@@ -6,14 +6,21 @@ import click
 
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.prepare import lines_of
-from wavemill.commands.running import as_job, split_arguments
+from wavemill.commands.running import (
+    JOB_CONTEXT,
+    NOTHING_WRITTEN,
+    as_job,
+    engine_of,
+    max_rejected_option,
+    split_arguments,
+)
 
 _LAYOUT = {"buckets": "num_buckets", "sub_buckets": "num_sub_buckets", "shard_mb": "shard_mb",
            "seed": "seed"}  # fmt: skip
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "max_content_width": 100},
+    context_settings=JOB_CONTEXT,
     short_help="Make one dataset of several.",
 )
 @click.argument("datasets", nargs=-1, type=click.UNPROCESSED, metavar="OUT1 OUT2...")
@@ -28,14 +35,7 @@ _LAYOUT = {"buckets": "num_buckets", "sub_buckets": "num_sub_buckets", "shard_mb
 @click.option("--sub-buckets", type=int, help="Cuts by tokens; else as the first dataset.")
 @click.option("--shard-mb", type=float, help="Size of a shard; else as the first dataset.")
 @click.option("--seed", type=int, help="Decides the order; else as the first dataset.")
-@click.option(
-    "--max-rejected",
-    type=float,
-    default=0.05,
-    show_default=True,
-    metavar="F",
-    help="Fail, and publish nothing, if more recordings have the id of another.",
-)
+@max_rejected_option("Fail, and publish nothing, if more recordings have the id of another.")
 @as_job
 @as_json
 @click.pass_context
@@ -53,11 +53,10 @@ def merge(context: click.Context, /, *, json_: bool, **options: Any) -> None:
     A job that was stopped goes on where it stood: give the same command again.
     """
     from wavemill import storage
-    from wavemill.pipelines.engine import Engine
     from wavemill.pipelines.progress import Reporter
 
     beam, given = split_arguments(context, options["datasets"])
-    engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
+    engine = engine_of(options, beam)
 
     from wavemill.pipelines import merge as merging  # loads Beam: after what can be wrong
 
@@ -97,5 +96,5 @@ def _dry_lines(plan: dict[str, Any]) -> list[str]:
             f" {plan['hours']:.2f} hours in {plan['shards_read_back']:,} shards;"
             f" {plan['reused_units']:,} unit files of {plan['out']} are there"
         ),
-        "dry run: nothing was written",
+        NOTHING_WRITTEN,
     ]

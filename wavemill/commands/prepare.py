@@ -7,11 +7,21 @@ import click
 from wavemill.commands.config import load_config
 from wavemill.commands.filters import filter_options, given_filters
 from wavemill.commands.output import as_json, emit
-from wavemill.commands.running import as_job, split_arguments
+from wavemill.commands.running import (
+    JOB_CONTEXT,
+    NOTHING_WRITTEN,
+    as_job,
+    engine_of,
+    max_rejected_option,
+    split_arguments,
+    stage_lines,
+    unit_mb_option,
+    verify_option,
+)
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "max_content_width": 100},
+    context_settings=JOB_CONTEXT,
     short_help="Segment, tokenize and shard recordings.",
 )
 @click.argument("inputs", nargs=-1, type=click.UNPROCESSED, metavar="INPUT...")
@@ -44,25 +54,10 @@ from wavemill.commands.running import as_job, split_arguments
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides the order.")
 @click.option("--dedup/--no-dedup", help="Keep one of each group of copies.")
 @filter_options
-@click.option(
-    "--max-rejected",
-    type=float,
-    default=0.05,
-    show_default=True,
-    metavar="F",
-    help="Fail, and publish nothing, if more than this share does not come through.",
-)
-@click.option(
-    "--unit-mb",
-    type=float,
-    default=16,
-    show_default=True,
-    help="About how much input one unit of work holds.",
-)
+@max_rejected_option("Fail, and publish nothing, if more than this share does not come through.")
+@unit_mb_option
 @as_job
-@click.option(
-    "--verify", is_flag=True, help="Read finished shards again, and rewrite what was damaged."
-)
+@verify_option
 @click.option(
     "--config",
     is_eager=True,
@@ -87,12 +82,11 @@ def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:
 
     A job that was stopped goes on where it stood: give the same command again.
     """
-    from wavemill.pipelines.engine import Engine
     from wavemill.pipelines.progress import Reporter
 
     beam, given = split_arguments(context, options["inputs"])
     settings = _settings({**options, "inputs": given})
-    engine = Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
+    engine = engine_of(options, beam)
 
     from wavemill.pipelines.job import make_job
     from wavemill.pipelines.prepare import dry_run  # loads Beam: after what can be wrong
@@ -157,6 +151,5 @@ def _dry_lines(plan: dict[str, Any]) -> list[str]:
             f" {plan['rejected']:,} rejected so far, in {plan['units']:,} units; {plan['out']}:"
         ),
     ]
-    for stage, count in plan["units_to_do"].items():
-        lines.append(f"  {stage}: {count:,} of {plan['units']:,} units to do")
-    return [*lines, "dry run: nothing was written"]
+    lines += stage_lines(plan)
+    return [*lines, NOTHING_WRITTEN]

@@ -1,15 +1,22 @@
 """The options of all jobs: where they run, what they print, what they leave."""
 
 import difflib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wavemill.commands.config import BEAM
 from wavemill.errors import UsageError
 
+if TYPE_CHECKING:
+    from wavemill.pipelines.engine import Engine
+
 Command = Callable[..., Any]
+
+JOB_CONTEXT = {"ignore_unknown_options": True, "max_content_width": 100}
+"""What click is told of a job's command: options that it does not know are Beam's."""
+NOTHING_WRITTEN = "dry run: nothing was written"
 
 _OPTIONS = (
     click.option(
@@ -22,6 +29,25 @@ _OPTIONS = (
     click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing."),
     click.option("--quiet", is_flag=True, help="No progress."),
 )
+
+
+unit_mb_option = click.option(
+    "--unit-mb",
+    type=float,
+    default=16,
+    show_default=True,
+    help="About how much input one unit of work holds.",
+)
+verify_option = click.option(
+    "--verify", is_flag=True, help="Read finished shards again, and rewrite what was damaged."
+)
+
+
+def max_rejected_option(words: str) -> Callable[[Command], Command]:
+    """Give a command the share of its input that may be bad."""
+    return click.option(
+        "--max-rejected", type=float, default=0.05, show_default=True, metavar="F", help=words
+    )
 
 
 def as_job(command: Command) -> Command:
@@ -47,6 +73,19 @@ def split_arguments(context: click.Context, given: Sequence[str]) -> tuple[list[
         if argument.startswith("-"):
             raise UsageError(_unknown(argument, context.command))
     return beam, names
+
+
+def engine_of(options: dict[str, Any], beam: Sequence[str]) -> "Engine":
+    """Return the engine that a job's options ask for, with Beam's own."""
+    from wavemill.pipelines.engine import Engine
+
+    return Engine(runner=options["runner"], workers=options["workers"], options=tuple(beam))
+
+
+def stage_lines(plan: dict[str, Any]) -> Iterator[str]:
+    """Say for people what a dry run found left to do of each stage."""
+    for stage, count in plan["units_to_do"].items():
+        yield f"  {stage}: {count:,} of {plan['units']:,} units to do"
 
 
 def _unknown(argument: str, command: click.Command) -> str:
