@@ -141,7 +141,9 @@ def _check_places(lengths: str, profile: str | None, batches: str | None, bins: 
 
 
 def _place(url: str) -> str:
-    return url if "://" in url else os.path.realpath(url)
+    from wavemill import storage
+
+    return os.path.realpath(storage.local_path(url)) if storage.is_local(url) else url
 
 
 def _config(options: dict[str, Any]) -> "BatchConfig":

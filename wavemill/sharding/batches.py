@@ -118,33 +118,41 @@ def plan_epoch(
     del by_length
     dice = np.random.Generator(np.random.PCG64([config.seed, config.epoch]))
     order, offsets = rearrange(order, sizes, dice.permutation(len(sizes)))
-    max_seconds, max_tokens = longest_of(seconds, tokens, order, offsets)
-    where = bounds.place(max_seconds, max_tokens)
-    kept, where = np.unique(where, return_inverse=True)
+    longest = longest_of(seconds, tokens, order, offsets)
+    kept, where = np.unique(bounds.place(*longest), return_inverse=True)
     names = [bounds.buckets[number].name for number in kept.tolist()]
+    return in_buckets(order, offsets, longest, names, where)
+
+
+def in_buckets(
+    order: Ints, offsets: Ints, longest: tuple[Floats, Ints], names: list[str], where: Ints
+) -> EpochPlan:
+    """Put batches into buckets, and find what those of each have in common.
+
+    Args:
+        order: positions of samples, batch after batch, [N].
+        offsets: where batches begin in `order`, and its end, [B + 1].
+        longest: what `longest_of` says of the batches.
+        names: of the buckets.
+        where: each batch's bucket, [B].
+
+    """
+    seconds, tokens, size = np.zeros(len(names)), *np.zeros((2, len(names)), np.int64)
+    np.maximum.at(seconds, where, longest[0])
+    np.maximum.at(tokens, where, longest[1])
+    np.maximum.at(size, where, np.diff(offsets))
+    rows = zip(names, seconds.tolist(), tokens.tolist(), size.tolist(), strict=True)
     return EpochPlan(
         order=order,
         offsets=offsets,
-        max_seconds=max_seconds,
-        max_tokens=max_tokens,
+        max_seconds=longest[0],
+        max_tokens=longest[1],
         bucket_of_batch=where,
-        buckets=measure_buckets(names, where, np.diff(offsets), max_seconds, max_tokens),
+        buckets=[
+            EpochBucket(name=name, max_seconds=most_seconds, max_tokens=most_tokens, size=count)
+            for name, most_seconds, most_tokens, count in rows
+        ],
     )
-
-
-def measure_buckets(
-    names: list[str], where: Ints, sizes: Ints, max_seconds: Floats, max_tokens: Ints
-) -> list[EpochBucket]:
-    """Find what each bucket's batches have in common; `where` is each batch's bucket, [B]."""
-    seconds, tokens, size = np.zeros(len(names)), *np.zeros((2, len(names)), np.int64)
-    np.maximum.at(seconds, where, max_seconds)
-    np.maximum.at(tokens, where, max_tokens)
-    np.maximum.at(size, where, sizes)
-    rows = zip(names, seconds.tolist(), tokens.tolist(), size.tolist(), strict=True)
-    return [
-        EpochBucket(name=name, max_seconds=longest, max_tokens=most, size=count)
-        for name, longest, most, count in rows
-    ]
 
 
 def measure_padding(seconds: Floats, tokens: Ints, plan: EpochPlan) -> Padding:

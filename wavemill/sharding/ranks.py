@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavemill.sharding.batches import EpochPlan, measure_buckets
+from wavemill.sharding.batches import EpochPlan, in_buckets
 from wavemill.sharding.buckets import Floats, Ints
 from wavemill.sharding.flat import longest_of, rearrange
 
@@ -125,12 +125,5 @@ def _name_steps(
         for first, last in spans.tolist()
     ]
     where = np.repeat(where.ravel(), world_size)
-    max_seconds, max_tokens = longest_of(seconds, tokens, order, offsets)
-    return EpochPlan(
-        order=order,
-        offsets=offsets,
-        max_seconds=max_seconds,
-        max_tokens=max_tokens,
-        bucket_of_batch=where,
-        buckets=measure_buckets(names, where, np.diff(offsets), max_seconds, max_tokens),
-    )
+    longest = longest_of(seconds, tokens, order, offsets)
+    return in_buckets(order, offsets, longest, names, where)

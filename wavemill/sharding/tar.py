@@ -21,7 +21,9 @@ END = bytes(2 * BLOCK)
 PIECE = 1 << 18
 """Bytes that are written and hashed at once: so few that they are still in the cache for both."""
 
-_NAME, _SIZE, _CHECKSUM = slice(MAX_NAME), slice(124, 135), slice(148, 154)
+SIZE = slice(124, 135)
+"""Where a header has the size of its member, in octal digits."""
+_NAME, _CHECKSUM = slice(MAX_NAME), slice(148, 154)
 _TEMPLATE = np.frombuffer(
     bytes(MAX_NAME)
     + b"0000644\0"
@@ -60,9 +62,9 @@ def headers(names: Sequence[str], sizes: Sequence[int]) -> npt.NDArray[np.uint8]
         raise ValueError(f"tar member {name!r} of {size} bytes: {words}")
     made = np.tile(_TEMPLATE, (len(names), 1))
     made[:, _NAME] = np.array(names, f"S{MAX_NAME}").view(np.uint8).reshape(-1, MAX_NAME)
-    made[:, _SIZE] = _octal(np.array(sizes, np.int64), 11)
+    made[:, SIZE] = _octal(np.array(sizes, np.int64), 11)
     # What is summed is what differs from the template, where it is zero.
-    sums = [made[:, part].sum(axis=1, dtype=np.int32) for part in (_NAME, _SIZE)]
+    sums = [made[:, part].sum(axis=1, dtype=np.int32) for part in (_NAME, SIZE)]
     made[:, _CHECKSUM] = _octal(sums[0] + sums[1] + np.int64(_TEMPLATE_SUM), 6)
     return made
 

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from wavemill.sharding.tar import BLOCK, END, MAX_NAME, header, padding
-
-_SIZE = slice(124, 135)
+from wavemill.sharding.tar import BLOCK, END, MAX_NAME, SIZE, header, padding
 
 
 @dataclass(frozen=True)
@@ -17,6 +15,10 @@ class Member:
     offset: int
     """Of its header."""
     data: bytes
+
+
+NO_MEMBER = Member("(the end)", 0, b"")
+"""What comes after the last."""
 
 
 def read_members(file: BinaryIO, size: int) -> Iterator[Member]:
@@ -46,7 +48,7 @@ def _parse(head: bytes, offset: int) -> tuple[str, int]:
     """Return name and size of a member whose header is, to the byte, what we would write."""
     try:
         name = head[:MAX_NAME].rstrip(b"\0").decode("ascii")
-        length = int(head[_SIZE], 8)
+        length = int(head[SIZE], 8)
         if length >= 0 and header(name, length) == head:
             return name, length
     except ValueError:

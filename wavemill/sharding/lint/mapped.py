@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill import storage
-from wavemill.sharding.tar import BLOCK, END, MAX_NAME, headers
+from wavemill.sharding.tar import BLOCK, END, MAX_NAME, SIZE, headers
 
 SAMPLES = 4096
 """Samples that are looked at together."""
-_SIZE = slice(124, 135)
 
 Blocks = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -100,7 +99,7 @@ def _member(blocks: Blocks, starts: Ints, names: Sequence[str]) -> tuple[Ints, I
     if (starts % BLOCK).any() or (starts < 0).any() or (starts > limit - BLOCK).any():
         return None
     heads = blocks[starts // BLOCK]
-    digits = heads[:, _SIZE].astype(np.int64) - ord("0")
+    digits = heads[:, SIZE].astype(np.int64) - ord("0")
     if ((digits < 0) | (digits > 7)).any():
         return None
     sizes = digits @ (8 ** np.arange(10, -1, -1, dtype=np.int64))

@@ -17,6 +17,7 @@ from wavemill import storage
 from wavemill.audio.stored import check_stored
 from wavemill.errors import RejectedError
 from wavemill.sharding import layout
+from wavemill.sharding.counting import IdCounter
 from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.lines import nemo_line
 from wavemill.sharding.lint.arrays import read_codes, times_problem
@@ -170,7 +171,7 @@ class ShardCheck:
             self.held.tokens[name], self.held.counts[name] = int(found[0].sum()), found[1]
             return found[0]
         lengths = np.zeros(len(self._rows), np.int64)
-        counts = None
+        counter = None
         for number, (row, data, about) in enumerate(self._samples(name, "npy")):
             codes = read_codes(data, facts)
             if isinstance(codes, str):
@@ -179,12 +180,10 @@ class ShardCheck:
             lengths[number] = len(codes)
             for difference in differences(about, layout.array_json(row, facts, len(codes))):
                 self._problem(row["id"], f"{name}: its JSON: {difference}")
-            if counts is None:
-                counts = np.zeros((facts.num_codebooks, facts.codebook_size), np.int64)
-            for codebook in range(facts.num_codebooks):
-                counts[codebook] += np.bincount(codes[:, codebook], minlength=facts.codebook_size)
-        if counts is not None:
-            self.held.tokens[name], self.held.counts[name] = int(lengths.sum()), counts
+            counter = counter or IdCounter(facts)
+            counter.add([memoryview(data)], [len(codes)])
+        if counter is not None:
+            self.held.tokens[name], self.held.counts[name] = int(lengths.sum()), counter.counts()
         return lengths
 
     def _check_times(

@@ -7,9 +7,7 @@ from wavemill import storage
 from wavemill.sharding.lint.files import parse_object
 from wavemill.sharding.lint.report import REMEDY
 from wavemill.sharding.tar import pack_index
-from wavemill.sharding.untar import Member, read_members
-
-END = Member("(the end)", 0, b"")
+from wavemill.sharding.untar import NO_MEMBER, read_members
 
 
 class Sample(NamedTuple):
@@ -40,14 +38,14 @@ def walk(
             members = read_members(file, size)
             for number, row in enumerate(rows):
                 key = row["id"]
-                data, about = next(members, END), next(members, END)
+                data, about = next(members, NO_MEMBER), next(members, NO_MEMBER)
                 names = [data.name, about.name]
                 if names != [f"{key}.{extension}", f"{key}.json"]:
                     problem(key, f"{name}: sample {number} is {names}, not {key}")
                     return
                 offsets.append(data.offset)
                 yield Sample(row, data.data, parse_object(about.data, about.name))
-            if (extra := next(members, END)) is not END:
+            if (extra := next(members, NO_MEMBER)) is not NO_MEMBER:
                 problem("", f"{name}: {extra.name} is no sample of the cuts")
     except (ValueError, RecursionError) as error:
         problem(key, f"{name} is damaged: {error}; {REMEDY}")
