@@ -14,6 +14,11 @@ def digest(value: Any, *, size: int = 8) -> str:
     return hashlib.blake2b(value, digest_size=size).hexdigest()
 
 
+def digest_number(value: Any) -> int:
+    """Digest like `digest`, as a number of 64 bits."""
+    return int(digest(value), 16)
+
+
 def sha256(data: bytes) -> str:
     """Return the sha256 of bytes, as `sha256sum` prints it."""
     return hashlib.sha256(data).hexdigest()

@@ -17,7 +17,7 @@ import pyarrow.compute
 import pyarrow.ipc
 
 from wavemill import storage
-from wavemill.digest import digest
+from wavemill.digest import digest, digest_number
 from wavemill.errors import JobError
 from wavemill.records import Recording, recording_row, to_json
 
@@ -59,7 +59,7 @@ def group_units(
         unit.append(recording)
         num_bytes = _num_bytes(recording)
         size += num_bytes
-        dice = int(digest(recording.id), 16)
+        dice = digest_number(recording.id)
         # Where `max_bytes` alone closed units, one recording more would move all that follow.
         marked = dice % UNIT_ODDS == 0 or dice * max_bytes < 2**64 * num_bytes
         enough = len(unit) >= MIN_UNIT or 4 * size >= max_bytes

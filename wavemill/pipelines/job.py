@@ -1,10 +1,10 @@
 """A job: its settings, what it needs to know of its tokenizers, and where its spool lies."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wavemill import storage
-from wavemill.pipelines import crew
-from wavemill.pipelines.engine import LOCAL, Engine
+from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.near_duplicates import require_faiss
 from wavemill.pipelines.outdir import SPOOL, check_out
 from wavemill.pipelines.progress import Reporter
@@ -22,8 +22,6 @@ class Job:
     engine: Engine
     facts: tuple[TokenizerFacts, ...]
     reporter: Reporter
-    cost: float = 0.0
-    """What the tokenizers take for a second of audio, in seconds, if it matters (`crew.py`)."""
     verify: bool = False
     """Whether finished shards are read again before they are taken for whole."""
 
@@ -48,6 +46,11 @@ class Job:
         prints = [self.settings.fingerprints_stage] if self.settings.dedup else []
         return [self.settings.segments_stage, *prints, *self.token_stages]
 
+    def pending(self, units: Iterable[str]) -> dict[str, set[str]]:
+        """Say which of some units each stage has yet to make."""
+        wanted = set(units)
+        return {stage: wanted - self.finished(stage) for stage in self.stages}
+
     def finished(self, stage: str) -> set[str]:
         """List what a folder of the spool holds: file names without their suffix."""
         place = storage.join(self.spool, stage)
@@ -62,13 +65,5 @@ def make_job(
     """Build what settings name, so that wrong ones stop the job before any work."""
     check_out(settings.out, settings.inputs)
     make_segmenter(settings.segmenter)
-    tokenizers = make_tokenizers(settings.tokenizers)
-    chooses = engine.runner == LOCAL and engine.workers is None and crew.available() > 1
-    return Job(
-        settings=settings,
-        engine=engine,
-        facts=tuple(tokenizer.facts for tokenizer in tokenizers),
-        reporter=reporter,
-        cost=crew.measure(tokenizers) if chooses else 0.0,
-        verify=verify,
-    )
+    facts = tuple(tokenizer.facts for tokenizer in make_tokenizers(settings.tokenizers))
+    return Job(settings=settings, engine=engine, facts=facts, reporter=reporter, verify=verify)

@@ -132,13 +132,13 @@ def dry_run(job: Job, inputs: Sequence[str]) -> dict[str, Any]:
     shards = content["shards"]
     if base.parts is None:
         tasks = tasks_of(base.dataset, "")
-        done = [job.finished(stage) for stage in job.stages]
-        reused = sum(task.unit in found for task in tasks for found in done)
-        restored = sum(any(task.unit not in found for found in done) for task in tasks)
+        unread = job.pending(task.unit for task in tasks).values()
+        reused = len(tasks) * len(unread) - sum(map(len, unread))
+        restored = len(set().union(*unread))
     else:
         reused = sum(len(part.units) for part in base.parts) * len(job.stages)
         restored = 0
-    missing = {stage: len(set(intake.units) - job.finished(stage)) for stage in job.stages}
+    missing = {stage: len(left) for stage, left in job.pending(intake.units).items()}
     return {
         "recordings": content["totals"]["recordings"] + intake.total,
         "added": intake.total,

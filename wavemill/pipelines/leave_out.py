@@ -1,14 +1,12 @@
 """Leave samples out that came through: copies, and what filters do not let pass."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 
 from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig
-from wavemill.sharding.plan import Lengths
 from wavemill.spool import UnitReader, unit_url
 
 Names = dict[str, str]
@@ -56,13 +54,4 @@ def leave_out(found: Survey, names: Mapping[int, Names], why: Mapping[int, Why])
     ]
     kept = np.ones(len(found.lengths), np.bool_)
     kept[list(why)] = False
-    arrays: dict[str, Any] = {
-        field.name: getattr(found.lengths, field.name)[kept] for field in fields(Lengths)
-    }
-    return replace(
-        found,
-        lengths=Lengths(**arrays),
-        audio_keys=found.audio_keys[kept],
-        measures={name: values[kept] for name, values in found.measures.items()},
-        rejects=[*found.rejects, *rejects],
-    )
+    return replace(found.select(kept), rejects=[*found.rejects, *rejects])

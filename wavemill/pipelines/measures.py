@@ -26,6 +26,11 @@ _LEVELS_DB = _LOWEST_DB + (np.arange(_NUM_LEVELS) + 0.5) * _STEP_DB
 _SILENT_POWER = 10 ** (_LOWEST_DB / 10)
 
 
+def count_characters(text: str | None) -> int | None:
+    """Count the characters of what is said; None where that is not known."""
+    return len((text or "").strip()) or None
+
+
 class Meter:
     """Measures audio that comes in blocks; how it is blocked does not show.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wavemill.digest import digest
+from wavemill.digest import digest, digest_number
 from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig
@@ -111,7 +111,7 @@ def _match_ingest(parts: Sequence[Part], same: Namesakes) -> None:
 
 
 def _key(name: str) -> int:
-    return int(digest(name), 16)
+    return digest_number(name)
 
 
 def _rejected(part: Part, found: Survey) -> Iterator[RejectRow]:

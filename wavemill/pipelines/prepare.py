@@ -16,6 +16,7 @@ from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
 from wavemill.pipelines import crew, outdir
 from wavemill.pipelines import engine as engines
+from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.filters import FILTERS
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
@@ -36,6 +37,7 @@ from wavemill.records import (
 )
 from wavemill.sharding.dataset import REJECTED
 from wavemill.spool import RECORDINGS, group_units, unit_url, write_unit
+from wavemill.tokenizers.table import make_tokenizers
 
 LEFT_OUT = (DUPLICATE_AUDIO, NEAR_DUPLICATE, *(one.reason for one in FILTERS))
 """Reasons of rejects that were asked for: they are no failure."""
@@ -114,7 +116,7 @@ def dry_run(job: Job) -> dict[str, Any]:
     """Say what a job would do, and write nothing."""
     check_keeps(job.settings.out, job.settings.inputs)
     intake = count_units(job, read_inputs(job.settings.inputs, leave_out=job.settings.out))
-    missing = {stage: len(set(intake.units) - job.finished(stage)) for stage in job.stages}
+    missing = {stage: len(left) for stage, left in job.pending(intake.units).items()}
     return {
         "recordings": intake.total,
         "rejected": len(intake.rejects),
@@ -168,7 +170,7 @@ def _keep_account(rows: Iterable[Recording | Reject], intake: Intake) -> Iterato
 
 def run_units(job: Job, units: Sequence[str]) -> int:
     """Segment and tokenize what is missing; return how many unit files were there already."""
-    pending = {stage: set(units) - job.finished(stage) for stage in job.stages}
+    pending = job.pending(units)
     missing = sum(map(len, pending.values()))
     reused = len(units) * len(job.stages) - missing
     if missing:
@@ -179,13 +181,21 @@ def run_units(job: Job, units: Sequence[str]) -> int:
         def count() -> int:
             return sum(len(job.finished(stage)) for stage in job.stages) - before
 
-        worth = crew.worth(len(wanted), int(job.settings.unit_mb * 2**20), job.cost)
-        engine = job.engine.settle(worth)
+        engine = _crewed(job, len(wanted))
         with job.reporter.counting("units", missing, count):
             engines.run(engine, build, "segmenting and tokenizing")
     if reused:
         job.reporter.say(f"units: {reused} were done before")
     return reused
+
+
+def _crewed(job: Job, units: int) -> Engine:
+    """Give a job's engine as many workers as so many units are worth, unless it was told."""
+    engine = job.engine
+    if engine.runner != engines.LOCAL or engine.workers or min(units, crew.available()) < 2:
+        return engine
+    cost = crew.measure(make_tokenizers(job.settings.tokenizers))
+    return engine.settle(crew.worth(units, int(job.settings.unit_mb * 2**20), cost))
 
 
 def _unit_pipeline(

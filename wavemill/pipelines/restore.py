@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from wavemill import storage
-from wavemill.digest import digest
+from wavemill.digest import digest, digest_number
 from wavemill.errors import DatasetError
+from wavemill.pipelines.measures import count_characters
 from wavemill.pipelines.retold import custom_of, recordings_of, renamed
 from wavemill.records import (
     RECORDING_SCHEMA,
@@ -31,13 +32,12 @@ from wavemill.sharding.lint.files import parse_object, shard_name, stated_stream
 from wavemill.sharding.lint.report import Report
 from wavemill.sharding.lint.rows import row_of
 from wavemill.sharding.lint.samples import ShardCheck
-from wavemill.sharding.untar import Member, read_members
+from wavemill.sharding.untar import NO_MEMBER, read_members
 from wavemill.spool import RECORDINGS, unit_url, write_unit
 from wavemill.tokenizers.base import TokenizerFacts
 
 VERSION = 1
 """Goes up when the same shard would give another unit."""
-END = Member("(the end)", 0, b"")
 
 Row = dict[str, Any]
 
@@ -152,9 +152,9 @@ class _Shard:
             yield {
                 **plain,
                 "custom": to_json(row["custom"]),
-                "num_characters": len((row["text"] or "").strip()) or None,
+                "num_characters": count_characters(row["text"]),
                 "num_audio_bytes": len(data or b""),
-                "audio_digest": None if data is None else int(digest(data), 16),
+                "audio_digest": None if data is None else digest_number(data),
                 "audio": data,
             }
 
@@ -180,13 +180,13 @@ class _Shard:
         with self._open(name) as file:
             members = read_members(file, self._stated(name)["bytes"])
             for row in rows:
-                data, about = next(members, END), next(members, END)
+                data, about = next(members, NO_MEMBER), next(members, NO_MEMBER)
                 expected = [f"{row['key']}.{extension}", f"{row['key']}.json"]
                 if [data.name, about.name] != expected:
                     words = f"{row['key']}: {name} holds {data.name}, {about.name} in its place"
                     raise ValueError(words)
                 yield data.data
-            if next(members, END) is not END:
+            if next(members, NO_MEMBER) is not NO_MEMBER:
                 raise ValueError(f"{name} holds more samples than there are cuts")
 
     def _read_lines(self, name: str) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from wavemill.audio import open_recording
-from wavemill.digest import digest
+from wavemill.digest import digest_number
 from wavemill.errors import RejectedError
 from wavemill.pipelines.cut import TOLERANCE_SECONDS, AudioForm, Cut, cut_file
+from wavemill.pipelines.measures import count_characters
 from wavemill.pipelines.segmenters.base import Segmenter, whole_of
 from wavemill.records import (
     INVALID_ROW,
@@ -197,11 +198,11 @@ def segment_row(result: Segment | Reject) -> dict[str, Any]:
     return {
         **row,
         **vars(result.measures),
-        "num_characters": len((result.text or "").strip()) or None,
+        "num_characters": count_characters(result.text),
         "custom": to_json(dict(result.custom)),
         "num_audio_bytes": len(result.audio),
         # The same samples give the same FLAC, so this finds exact duplicates.
-        "audio_digest": int(digest(result.audio), 16),
+        "audio_digest": digest_number(result.audio),
     }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,10 @@ from wavemill.pipelines.parts import Part
 from wavemill.pipelines.quality import STAGE as FILTER
 from wavemill.pipelines.quality import drop_filtered
 from wavemill.pipelines.survey import (
-    MEASURES,
     RejectRow,
     Survey,
     SurveyConfig,
-    concatenate,
+    join_surveys,
     survey,
 )
 
@@ -124,12 +122,8 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
     places = found.lengths.unit.astype(np.int64) << 32 | found.lengths.row
     rejects = same.kept(number, found.rejects)
     kept = ~np.isin(places, np.array([unit << 32 | row for unit, row in dropped], np.int64))
-    arrays: dict[str, Any] = {name: values[kept] for name, values in vars(found.lengths).items()}
     return replace(
-        found,
-        lengths=replace(found.lengths, **arrays),
-        audio_keys=found.audio_keys[kept],
-        measures={name: values[kept] for name, values in found.measures.items()},
+        found.select(kept),
         rejects=rejects,
         rejected_segments=len(rejects),
         lost_recordings=found.lost_recordings - same.lost[number],
@@ -139,17 +133,13 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
 def _joined(surveys: Sequence[Survey], parts: Sequence[Part]) -> Survey:
     """Join surveys of parts into one whose units are counted through."""
     starts = np.cumsum([0, *(len(part.units) for part in parts)]).tolist()
-    lengths = [
-        replace(one.lengths, unit=(one.lengths.unit + start).astype(np.int32))
+    units = [
+        (one.lengths.unit + start).astype(np.int32)
         for one, start in zip(surveys, starts[:-1], strict=True)
     ]
-    return Survey(
-        lengths=concatenate(lengths),
-        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(one.audio_keys for one in surveys)]),
-        measures={
-            name: np.concatenate([one.measures[name] for one in surveys]) for name in MEASURES
-        },
-        rejects=[row for one in surveys for row in one.rejects],
-        rejected_segments=sum(one.rejected_segments for one in surveys),
-        lost_recordings=sum(one.lost_recordings for one in surveys),
+    return join_surveys(
+        [
+            replace(one, lengths=replace(one.lengths, unit=unit))
+            for one, unit in zip(surveys, units, strict=True)
+        ]
     )

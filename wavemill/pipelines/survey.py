@@ -1,14 +1,14 @@
 """Read back from the spool what the plan needs: a few numbers a sample, and what was rejected."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wavemill.audio.encode import OPUS_BITS_PER_SECOND
-from wavemill.digest import digest
+from wavemill.digest import digest_number
 from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.sharding.plan import Lengths
 from wavemill.spool import UnitReader, unit_url
@@ -53,45 +53,47 @@ class Survey:
     lost_recordings: int
     """Recordings of which nothing came through."""
 
+    def select(self, kept: npt.NDArray[np.bool_]) -> "Survey":
+        """Return it with some of its samples, those where `kept` [N] is true."""
+        arrays: dict[str, Any] = {name: values[kept] for name, values in vars(self.lengths).items()}
+        return replace(
+            self,
+            lengths=Lengths(**arrays),
+            audio_keys=self.audio_keys[kept],
+            measures={name: values[kept] for name, values in self.measures.items()},
+        )
+
 
 def survey(
     units: Sequence[str], config: SurveyConfig, tick: Callable[[], None] = lambda: None
 ) -> Survey:
     """Read the units in order; `tick` is called after each."""
-    parts: list[_Part] = []
-    rejects: list[RejectRow] = []
-    lost = 0
+    parts = []
     for number, unit in enumerate(units):
-        view = _Unit(unit, config)
-        refused = view.rejects()
-        rejects += refused.values()
-        lost += view.lost(refused)
-        rows = view.rows(refused)
-        parts.append((view.lengths(number, rows), view.audio_keys(rows), view.measures(rows)))
+        parts.append(_Unit(unit, config).survey(number))
         tick()
-    return Survey(
-        lengths=concatenate([lengths for lengths, _, _ in parts]),
-        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys, _ in parts)]),
-        measures={
-            name: np.concatenate([np.zeros(0, np.float32), *(part[2][name] for part in parts)])
-            for name in MEASURES
-        },
-        rejects=rejects,
-        rejected_segments=len(rejects),
-        lost_recordings=lost,
-    )
+    return join_surveys(parts)
 
 
-_Part = tuple[Lengths, npt.NDArray[np.uint64], dict[str, Measured]]
-
-
-def concatenate(parts: Sequence[Lengths]) -> Lengths:
-    """Join lengths, in their order."""
+def join_surveys(parts: Sequence[Survey]) -> Survey:
+    """Join surveys whose units are counted through, in their order."""
     arrays: dict[str, Any] = {
-        name: np.concatenate([np.zeros(0, kind), *(getattr(part, name) for part in parts)])
+        name: np.concatenate([np.zeros(0, kind), *(getattr(part.lengths, name) for part in parts)])
         for name, kind in _TYPES.items()
     }
-    return Lengths(**arrays)
+    return Survey(
+        lengths=Lengths(**arrays),
+        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(part.audio_keys for part in parts)]),
+        measures={
+            name: np.concatenate(
+                [np.zeros(0, np.float32), *(part.measures[name] for part in parts)]
+            )
+            for name in MEASURES
+        },
+        rejects=[row for part in parts for row in part.rejects],
+        rejected_segments=sum(part.rejected_segments for part in parts),
+        lost_recordings=sum(part.lost_recordings for part in parts),
+    )
 
 
 _TYPES: dict[str, Any] = {
@@ -116,6 +118,19 @@ class _Unit:
         ]
         self._ids = self._segments.column("id")
         self._recordings = self._segments.column("recording_id")
+
+    def survey(self, number: int) -> Survey:
+        """Survey the unit, which is the one of that number."""
+        refused = self.rejects()
+        rows = self.rows(refused)
+        return Survey(
+            lengths=self.lengths(number, rows),
+            audio_keys=self.audio_keys(rows),
+            measures=self.measures(rows),
+            rejects=[*refused.values()],
+            rejected_segments=len(refused),
+            lost_recordings=self.lost(refused),
+        )
 
     def rejects(self) -> dict[int, RejectRow]:
         """Return the rows that came to nothing, by their number; the earliest stage speaks."""
@@ -158,7 +173,7 @@ class _Unit:
             seconds=(self._segments.numbers("num_samples") / rates)[rows],
             tokens=tokens[rows],
             num_bytes=self._num_bytes()[rows],
-            key=np.array([int(digest(self._ids[row]), 16) for row in rows], np.uint64),
+            key=np.array([digest_number(self._ids[row]) for row in rows], np.uint64),
         )
 
     def _num_bytes(self) -> npt.NDArray[np.int64]:
@@ -185,9 +200,7 @@ class _Unit:
         What was read back from a dataset without audio has none: each is taken for no copy.
         """
         found = self._segments.column("audio_digest")
-        keys = [
-            int(digest(self._ids[row]), 16) if found[row] is None else found[row] for row in rows
-        ]
+        keys = [digest_number(self._ids[row]) if found[row] is None else found[row] for row in rows]
         return np.array(keys, np.uint64)
 
     def measures(self, rows: npt.NDArray[np.int32]) -> dict[str, Measured]:
