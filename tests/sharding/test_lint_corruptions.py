@@ -1,4 +1,4 @@
-"""Twelve corruptions, each drawn by a seed: lint names the shard, and the sample if it is one."""
+"""Corruptions, each drawn by a seed: lint names the shard, and the sample if it is one."""
 
 import io
 import random
@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import SPEECH, read_jsonl, wavemill
@@ -159,6 +160,60 @@ def swapped_samples(out: Path, seed: int) -> Place:
     return place
 
 
+def lengths_of(place: Place) -> Path:
+    return place.tar.parent / f"lengths_{place.number}.npy"
+
+
+def missing_lengths(out: Path, seed: int) -> Place:
+    place = Place(out, seed, "codec")
+    lengths_of(place).unlink()
+    place.key = ""
+    return place
+
+
+def truncated_lengths(out: Path, seed: int) -> Place:
+    place = Place(out, seed, "codec")
+    path = lengths_of(place)
+    restated(out, path, path.read_bytes()[: -place.dice.randint(1, 40)])
+    place.key = ""
+    return place
+
+
+def lengths_of_other_streams(out: Path, seed: int) -> Place:
+    place = Place(out, seed, "codec")
+    path = lengths_of(place)
+    restated(out, path, path.read_bytes().replace(b"tokens_codec", b"tokens_other"))
+    place.key = ""
+    return place
+
+
+def _with_lengths(out: Path, seed: int, field: str, add: float) -> Place:
+    place = Place(out, seed, "codec")
+    path = lengths_of(place)
+    lengths = np.load(path, allow_pickle=False)
+    lengths[field][place.position] += add
+    file = io.BytesIO()
+    np.save(file, lengths)
+    restated(out, path, file.getvalue())
+    return place
+
+
+def seconds_that_disagree(out: Path, seed: int) -> Place:
+    return _with_lengths(out, seed, "seconds", 1e-9)
+
+
+def seconds_that_are_none(out: Path, seed: int) -> Place:
+    return _with_lengths(out, seed, "seconds", np.nan)
+
+
+def tokens_that_disagree(out: Path, seed: int) -> Place:
+    return _with_lengths(out, seed, "tokens_codec", 1)
+
+
+def syllables_that_disagree(out: Path, seed: int) -> Place:
+    return _with_lengths(out, seed, "tokens_syllables", 3)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("corrupt", "words"),
@@ -175,6 +230,13 @@ def swapped_samples(out: Path, seed: int) -> Place:
         (id_out_of_range, "id 1000 is out of range"),
         (dotted_key, "readers would split or cut this key"),
         (swapped_samples, "sample 0 is ["),
+        (missing_lengths, "it is missing"),
+        (truncated_lengths, "bytes of lengths for"),
+        (lengths_of_other_streams, "no lengths of"),
+        (seconds_that_disagree, ".npy: seconds is"),
+        (seconds_that_are_none, ".npy: seconds is nan"),
+        (tokens_that_disagree, ".npy: tokens_codec is"),
+        (syllables_that_disagree, ".npy: tokens_syllables is"),
     ],
 )
 def test_a_corruption_is_named(

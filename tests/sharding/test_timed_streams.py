@@ -175,5 +175,6 @@ def test_an_array_of_no_tokens_has_a_frame_shift() -> None:
     assert layout.stream_names("a", None) == ("a", "a_times")
     files = list(layout.shard_files(3, layout.stream_names("a", None), audio=False))
     assert files == ["a_000003.tar", "a_000003.tar.idx", "a_times_000003.tar",
-                     "a_times_000003.tar.idx", "cuts.000003.jsonl"]  # fmt: skip
+                     "a_times_000003.tar.idx", "cuts.000003.jsonl",
+                     "lengths_000003.npy"]  # fmt: skip
     assert all(layout.is_shard_file(f"bucket-00/{name}") for name in files)

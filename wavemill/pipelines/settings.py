@@ -18,7 +18,7 @@ SEGMENT_VERSION = 2
 """Goes up when the same recordings and settings would give other segments."""
 FINGERPRINT_VERSION = 1
 """Goes up when the same segments would give other fingerprints."""
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Goes up when the same segments and tokens would give other shards."""
 
 

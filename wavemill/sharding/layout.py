@@ -7,9 +7,11 @@
                                             of streams on an irregular clock
     cuts.000000.jsonl                       lhotse cuts
     sharded_manifests/manifest_000000.json  NeMo rows
+    lengths_000000.npy                      a row a sample: `seconds` float64, and for each token
+                                            stream `tokens_<stream>` uint32, little-endian; ours
 
 Readers match these names by pattern, take exactly two members a key from each tar, and want all
-tars of a shard to hold the same keys in the same order.
+tars of a shard to hold the same keys in the same order. No pattern of theirs matches the lengths.
 """
 
 import math
@@ -31,10 +33,13 @@ PARSED_BY_LHOTSE = {"array", "shape", "sources", "width"}
 """lhotse takes a custom object with such a key for a manifest of its own, and may fail at it."""
 ORIGIN = "origin"
 """The custom field that says where a sample was cut from."""
+SECONDS = "seconds"
+"""The field of the lengths that holds the durations of samples."""
 
 _BUCKET = re.compile(r"bucket-\d{2,}")
 _SHARD_FILE = re.compile(
     rf"{_BUCKET.pattern}/(\w+_\d{{6,}}\.tar(\.idx)?|cuts\.\d{{6,}}\.jsonl"
+    r"|lengths_\d{6,}\.npy"
     r"|sharded_manifests/manifest_\d{6,}\.json)",
     re.ASCII,
 )
@@ -56,6 +61,16 @@ def cuts_name(shard: int) -> str:
 def manifest_name(shard: int) -> str:
     """Name a shard's NeMo manifest."""
     return f"sharded_manifests/manifest_{shard:06d}.json"
+
+
+def lengths_name(shard: int) -> str:
+    """Name the lengths of a shard's samples."""
+    return f"lengths_{shard:06d}.npy"
+
+
+def tokens_field(stream: str) -> str:
+    """Name the field of the lengths that holds a stream's: never one of another meaning."""
+    return f"tokens_{stream}"
 
 
 def stream_names(stream: str, frame_rate: float | None) -> tuple[str, ...]:
@@ -83,6 +98,7 @@ def shard_files(shard: int, streams: Iterable[str], *, audio: bool) -> Iterator[
         yield tar_name(stream, shard)
         yield f"{tar_name(stream, shard)}.idx"
     yield cuts_name(shard)
+    yield lengths_name(shard)
     if audio:
         yield manifest_name(shard)
 

@@ -18,6 +18,7 @@ from wavemill.audio.encode import opus_rate
 from wavemill.audio.stored import OGG_HEAD
 from wavemill.sharding import layout
 from wavemill.sharding.counting import IdCounter
+from wavemill.sharding.lengths import make_lengths, pack_lengths
 from wavemill.sharding.lines import array_lines, cut_line, nemo_line, recording_line, times_lines
 from wavemill.sharding.shard_files import ShardFiles, shard_files
 from wavemill.spool import UnitReader, unit_url
@@ -83,13 +84,18 @@ def write_shard(task: ShardTask, sources: ShardSources, out: str) -> ShardResult
             lines = [nemo_line(row, task.number) for row in rows]
             files.lines(layout.manifest_name(task.number), lines)
         names: tuple[str, ...] = ()
+        tokens: dict[str, list[int]] = {}
         for stage, facts in sources.streams:
             written = _write_stream(task, (sources.spool, stage), facts, rows, files)
-            result.tokens[facts.name], result.counts[facts.name] = written
+            tokens[facts.name], result.counts[facts.name] = written
             names += layout.stream_names(facts.name, facts.frame_rate)
         files.lines(layout.cuts_name(task.number), [cut_line(row, names) for row in rows])
+        seconds = [row["num_samples"] / row["sample_rate"] for row in rows]
+        data = pack_lengths(make_lengths(seconds, tokens))
+        files.lines(layout.lengths_name(task.number), [data])
     result.files = files.written
-    result.seconds = sum(row["num_samples"] / row["sample_rate"] for row in rows)
+    result.seconds = sum(seconds)
+    result.tokens = {name: sum(lengths) for name, lengths in tokens.items()}
     return result
 
 
@@ -173,8 +179,13 @@ def _write_stream(
     facts: TokenizerFacts,
     rows: list[dict[str, Any]],
     files: ShardFiles,
-) -> tuple[int, list[list[int]]]:
-    """Write a tar of tokens, and on an irregular clock one of their times."""
+) -> tuple[list[int], list[list[int]]]:
+    """Write a tar of tokens, and on an irregular clock one of their times.
+
+    Returns:
+        The samples' lengths, [N], and how often each id of each codebook occurs, [Q, K].
+
+    """
     (lengths,) = _gather(task, *where, ["num_tokens"])
     keys = [row["id"] for row in rows]
     counter = IdCounter(facts)
@@ -190,7 +201,7 @@ def _write_stream(
                 bodies = _bodies(task.members[part], *where, "times")
                 lines = times_lines(rows[part], facts, lengths[part])
                 tar.add(keys[part], npy=bodies, json=lines)
-    return sum(lengths), counter.counts().tolist()
+    return lengths, counter.counts().tolist()
 
 
 def result_json(result: ShardResult) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ def check_files(dataset: Dataset, shard: dict[str, Any], report: Report) -> bool
         if problem:
             report.add(name, "", f"{file['path']} {problem}")
     for path in sorted(missing):
-        report.add(name, "", f"{path} is not listed in dataset.json")
+        report.add(name, "", f"{path} is not listed in dataset.json; {REWRITE}")
     return there and not missing
 
 

@@ -23,6 +23,7 @@ from wavemill.sharding.lines import nemo_line
 from wavemill.sharding.lint.arrays import read_codes, times_problem
 from wavemill.sharding.lint.bulk import audio_holds, stream_counts, times_hold
 from wavemill.sharding.lint.files import read_objects, shard_name, stated_streams
+from wavemill.sharding.lint.lengths import length_problems
 from wavemill.sharding.lint.mapped import Members, find_members, map_file
 from wavemill.sharding.lint.report import REMEDY, Report
 from wavemill.sharding.lint.rows import custom_differences, differences, row_of, row_of_line
@@ -57,12 +58,17 @@ class ShardCheck:
             self._check_audio(audio)
             self._check_manifest(audio)
         lengths = np.zeros(len(self._rows), np.int64)
+        sound: dict[str, npt.NDArray[np.int64]] = {}
         for name, facts in self._content["tokenizers"].items():
+            before = len(self._report.problems)
             found = self._check_stream(name, stream_facts(facts))
+            if len(self._report.problems) == before:
+                sound[name] = found
             if facts["frame_rate"] is None:
                 self._check_times(layout.times_name(name), stream_facts(facts), found)
             lengths = np.maximum(lengths, found)
         self._check_tokens(lengths)
+        self._check_stated_lengths(sound)
 
     def _problem(self, key: str, problem: str) -> None:
         self._report.add(shard_name(self._shard), key, problem)
@@ -208,6 +214,16 @@ class ShardCheck:
             words = f"{lengths[number]} tokens are over its bucket's {bound}"
             self._problem(self._rows[number]["id"], words)
         self.held.longest_tokens = int(lengths.max(initial=0))
+
+    def _check_stated_lengths(self, tokens: dict[str, npt.NDArray[np.int64]]) -> None:
+        """Hold the file of lengths against the cuts, and the lengths of sound streams, [N]."""
+        name = layout.lengths_name(self._shard["number"])
+        streams = list(self._content["tokenizers"])
+        try:
+            for key, words in length_problems(self._read(name), self._rows, streams, tokens):
+                self._problem(key, f"{name}: {words}")
+        except ValueError as error:
+            self._damaged(name, error)
 
     def _read(self, name: str) -> bytes:
         return storage.read_bytes(storage.join(self._folder, name))
