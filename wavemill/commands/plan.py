@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wavemill.commands.output import as_json, emit
-from wavemill.errors import JobError, UsageError
+from wavemill.errors import UsageError
 from wavemill.specs import check_range
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _place(url: str) -> str:
 
 def _config(options: dict[str, Any]) -> "BatchConfig":
     from wavemill.sharding.batches import BatchConfig
+    from wavemill.sharding.bins import read_profile_file
     from wavemill.sharding.budget import Budget
 
     return BatchConfig(
@@ -155,7 +156,7 @@ def _config(options: dict[str, Any]) -> "BatchConfig":
             seconds=options["batch_seconds"],
             tokens=options["batch_tokens"],
             area=options["batch_area"],
-            sizes=_read_profile(options["profile"]) if options["profile"] else (),
+            sizes=read_profile_file(options["profile"]) if options["profile"] else (),
         ),
         pool=options["pool"],
         num_buckets=options["buckets"],
@@ -163,20 +164,6 @@ def _config(options: dict[str, Any]) -> "BatchConfig":
         seed=options["seed"],
         epoch=options["epoch"],
     )
-
-
-def _read_profile(url: str) -> list[Any]:
-    import yaml
-
-    from wavemill import storage
-    from wavemill.sharding.bins import read_profile
-
-    try:
-        return read_profile(yaml.safe_load(storage.read_bytes(url)), url)
-    except yaml.YAMLError as error:
-        raise JobError(f"{url}: not YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise JobError(f"cannot read {url}: {error.strerror or error}; give a file") from error
 
 
 def _fullness(epoch: "EpochPlan", budget: "Budget") -> float:

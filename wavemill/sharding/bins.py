@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import yaml
 
+from wavemill import storage
 from wavemill.errors import JobError
 from wavemill.sharding.buckets import Bounds, Floats, Ints, find_bounds
 from wavemill.sharding.budget import BucketSize, Budget
@@ -83,6 +85,21 @@ def bins_as_yaml(options: Mapping[str, Any]) -> list[str]:
 
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+
+
+def read_profile_file(url: str) -> list[BucketSize]:
+    """Read a profile, a YAML file.
+
+    Raises:
+        JobError: it cannot be read, or is no profile.
+
+    """
+    try:
+        return read_profile(yaml.safe_load(storage.read_bytes(url)), url)
+    except yaml.YAMLError as error:
+        raise JobError(f"{url}: not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise JobError(f"cannot read {url}: {error.strerror or error}; give a file") from error
 
 
 def read_profile(options: Any, where: str) -> list[BucketSize]:

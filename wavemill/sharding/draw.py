@@ -28,4 +28,9 @@ def uniform(keys: Keys, *seeds: int) -> npt.NDArray[np.float64]:
     """Draw a number from 0 up to 1 for each key, [N]; other seeds give unrelated ones."""
     for seed in seeds:
         keys = mix(keys, seed)
-    return (keys >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return as_uniform(keys)
+
+
+def as_uniform(draws: Keys) -> npt.NDArray[np.float64]:
+    """Turn what `mix` made into numbers from 0 up to 1, [N]."""
+    return (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -1,0 +1,7 @@
+"""Point a trainer at prepared datasets: full, even, resumable batches at the speed of the disk."""
+
+from wavemill.loader.batch import Batch, collate
+from wavemill.loader.loader import ShardLoader
+from wavemill.loader.sample import Crop, Sample
+
+__all__ = ["Batch", "Crop", "Sample", "ShardLoader", "collate"]

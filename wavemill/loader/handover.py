@@ -1,0 +1,138 @@
+"""Batches onto a device: through pinned memory that is used again, on a stream of their own.
+
+A copy from ordinary host memory makes both sides wait. Here each batch is written to pinned staging
+memory, copied on a stream beside the model's, and given out when it arrived, while copies of the
+next batches are under way. On a CPU batches are given out as they are.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from wavemill.errors import UsageError
+from wavemill.loader.batch import map_tensors
+from wavemill.loader.making import Made
+
+IN_FLIGHT = 2
+"""Batches that are copied while another is used."""
+
+
+def check_device(name: str | torch.device | None) -> torch.device:
+    """Return a device that this machine has.
+
+    Raises:
+        UsageError: it has not.
+
+    """
+    try:
+        device = torch.device(name or "cpu")
+    except RuntimeError as error:
+        raise UsageError(f"device {name!r} is none that torch knows; give cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r}: batches go to cpu or cuda alone")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices that"
+            " torch can use; give device='cpu'"
+        )
+    return device
+
+
+def hand_over(made: Iterator[Made], device: torch.device) -> Iterator[Made]:
+    """Yield batches in order, on a device."""
+    return made if device.type == "cpu" else _through_staging(made, CudaCopier(device))
+
+
+def _through_staging(made: Iterator[Made], copier: "CudaCopier") -> Iterator[Made]:
+    under_way: deque[tuple[Made, Callable[[], Any]]] = deque()
+    for batch in made:
+        under_way.append((batch, copier.start(batch.value)))
+        if len(under_way) > IN_FLIGHT:
+            yield _arrived(*under_way.popleft())
+    while under_way:
+        yield _arrived(*under_way.popleft())
+
+
+def _arrived(batch: Made, finish: Callable[[], Any]) -> Made:
+    return replace(batch, value=finish())
+
+
+@dataclass
+class _Staging:
+    """Pinned memory for one batch."""
+
+    memory: torch.Tensor
+    free: Any
+    """An event after which it may be written to again."""
+
+
+class CudaCopier:
+    """Copies batches to a GPU, a few at a time."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Use a stream of its own."""
+        self._device = device
+        self._stream: Any = torch.cuda.Stream(device)
+        self._stagings: deque[_Staging] = deque()
+
+    def start(self, value: Any) -> Callable[[], Any]:
+        """Begin to copy what is in a batch; what is returned waits for it and gives it."""
+        staging = self._staging(_bytes_of(value))
+        moved: list[torch.Tensor] = []
+        used = 0
+
+        def copy(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal used
+            end = used + tensor.nbytes
+            pinned = staging.memory[used:end].view(tensor.dtype).view(tensor.shape)
+            pinned.copy_(tensor)
+            used = _aligned(end)
+            moved.append(pinned.to(self._device, non_blocking=True))
+            return moved[-1]
+
+        with torch.cuda.stream(self._stream):
+            result = map_tensors(value, copy)
+            staging.free.record(self._stream)
+        self._stagings.append(staging)
+
+        def finish() -> Any:
+            user = torch.cuda.current_stream(self._device)
+            user.wait_event(staging.free)
+            for tensor in moved:
+                # So that its memory is not given to the next copy while the model reads it.
+                tensor.record_stream(user)
+            return result
+
+        return finish
+
+    def _staging(self, size: int) -> _Staging:
+        """Return staging memory that no copy uses, of this many bytes or more."""
+        old = self._stagings.popleft() if len(self._stagings) > IN_FLIGHT else None
+        if old is not None:
+            old.free.synchronize()
+            if old.memory.nbytes >= size:
+                return old
+        memory = torch.empty(max(size, 1), dtype=torch.uint8, pin_memory=True)
+        return _Staging(memory, torch.cuda.Event())
+
+
+ALIGNMENT = 64
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _bytes_of(value: Any) -> int:
+    total = 0
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal total
+        total += _aligned(tensor.nbytes)
+        return tensor
+
+    map_tensors(value, count)
+    return total

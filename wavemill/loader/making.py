@@ -1,0 +1,92 @@
+"""From a step to its batch."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wavemill.errors import DatasetError
+from wavemill.loader.batch import Batch, Collate
+from wavemill.loader.progress import Progress
+from wavemill.loader.reader import Reader
+from wavemill.loader.sample import Sample
+from wavemill.loader.statistics import Counts
+from wavemill.loader.steps import Step
+
+LOG = logging.getLogger("wavemill.loader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What became of a step."""
+
+    value: Any
+    """The batch; None where no sample of it could be read."""
+    after: Progress
+    counts: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Makes batches; safe to use from several threads."""
+
+    reader: Reader
+    collate: Collate
+    skip: bool
+    """Leave out samples that cannot be read, and count them; else raise."""
+
+    def make(self, step: Step) -> Made:
+        """Read and pad a batch.
+
+        Raises:
+            DatasetError: a sample cannot be read, and is not to be skipped.
+
+        """
+        samples: list[Sample] = []
+        for found in self.reader.read(step.requests()):
+            if not isinstance(found, DatasetError):
+                samples.append(found)
+            elif self.skip:
+                LOG.warning("skipped: %s", found)
+            else:
+                raise found
+        value = self.collate(samples) if samples else None
+        if isinstance(value, Batch):
+            value.bucket = step.bucket
+        return Made(value=value, after=step.after, counts=_counts(step, len(samples)))
+
+
+def without_gaps(made: Iterator[Made]) -> Iterator[Made]:
+    """Put the last good batch where no sample of one can be read: all ranks need as many.
+
+    Raises:
+        DatasetError: there is none before it.
+
+    """
+    last = None
+    for batch in made:
+        if batch.value is not None:
+            last = batch.value
+            yield batch
+            continue
+        if last is None:
+            raise DatasetError(
+                "no sample of a rank's first batch can be read; `wavemill lint` says what is"
+                " damaged"
+            )
+        LOG.warning("no sample of a batch can be read: the batch before it comes again")
+        yield replace(batch, value=last)
+
+
+def _counts(step: Step, read: int) -> Counts:
+    window, members = step.window, step.members
+    return Counts(
+        batches=1,
+        samples=read,
+        seconds=float(window.seconds[members].sum()),
+        padded_seconds=len(members) * step.max_seconds,
+        tokens=int(window.tokens[members].sum()),
+        padded_tokens=len(members) * step.max_tokens,
+        skipped=len(members) - read,
+        repeated=read if step.repeats else 0,
+    )

@@ -1,0 +1,74 @@
+"""What decides the order of batches, and so what a state belongs to."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from wavemill.digest import digest
+from wavemill.errors import DatasetError
+from wavemill.loader.corpus import Corpus
+from wavemill.loader.making import LOG
+from wavemill.loader.reader import Lengths, Reader, Wanted
+from wavemill.loader.windows import Windows, visits
+from wavemill.sharding.batches import BatchConfig
+
+PIECES = 16
+"""Of shards, at least, that a window is made of: a shard is of one bucket."""
+
+
+class Order:
+    """The order of a corpus in every epoch; it knows of no ranks, workers or machines."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        wanted: Wanted,
+        config: BatchConfig,
+        often: Sequence[float],
+        window: int,
+    ) -> None:
+        """Order samples.
+
+        Args:
+            corpus: whose.
+            wanted: what of a sample is loaded, which decides how long it is.
+            config: how batches are made up.
+            often: how often samples of each dataset come in an epoch.
+            window: about how many samples are planned at once.
+
+        """
+        self._corpus, self._wanted, self._config = corpus, wanted, config
+        self._often, self._window = list(often), window
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Digests of what decides the order."""
+        settings = [
+            repr(self._config), repr(self._wanted.crop), self._wanted.counted_names,
+            self._often, self._window,
+        ]  # fmt: skip
+        return {"data": self._corpus.digest, "settings": digest(settings)}
+
+    def windows(self, reader: Reader, *, skip: bool) -> Windows:
+        """Return the windows of every epoch.
+
+        Args:
+            reader: of the corpus.
+            skip: leave out shards whose lengths cannot be read; else that raises.
+
+        """
+        sizes = np.diff(self._corpus.firsts)
+
+        def lengths(shard: int) -> Lengths:
+            try:
+                return reader.lengths(shard)
+            except DatasetError as error:
+                if not skip:
+                    raise
+                LOG.warning("skipped %d samples: %s", sizes[shard], error)
+                return Lengths.none()
+
+        often = np.array(self._often)[self._corpus.dataset_of]
+        found = visits(sizes, often, max(self._window // PIECES, 1))
+        return Windows(found, self._corpus.firsts, self._config, self._window, lengths)

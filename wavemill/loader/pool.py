@@ -1,0 +1,65 @@
+"""Batches made in threads or processes, given out in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from wavemill.errors import JobError
+from wavemill.loader.making import Made
+from wavemill.loader.steps import Step
+
+
+def in_threads(
+    make: Callable[[Step], Made], found: Iterable[Step], threads: int, ahead: int
+) -> Iterator[Made]:
+    """Make batches in so many threads, some of them ahead; in this one if there are none."""
+    if not threads:
+        yield from map(make, found)
+        return
+    under_way: deque[Future[Made]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="load")
+    try:
+        for step in found:
+            under_way.append(pool.submit(make, step))
+            if len(under_way) > ahead:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+Work = Callable[[int, int], Iterator[Made]]
+"""Makes what is one process's of several, by its number and theirs."""
+
+
+class _Worker(IterableDataset[Made]):
+    """What a process runs."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def __iter__(self) -> Iterator[Made]:
+        worker = get_worker_info()
+        assert worker is not None
+        return self._work(worker.id, worker.num_workers)
+
+
+def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
+    """Make batches in processes of torch's `DataLoader`.
+
+    Raises:
+        JobError: one of them was killed.
+
+    """
+    loaded = DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
+    try:
+        yield from loaded
+    except RuntimeError as error:
+        if "worker" not in str(error):
+            raise
+        raise JobError(
+            f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"
+        ) from error

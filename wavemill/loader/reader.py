@@ -1,0 +1,235 @@
+"""Samples of a corpus, read one by one or a batch at a time."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import soundfile
+
+from wavemill.audio import resample
+from wavemill.errors import DatasetError
+from wavemill.loader.arrays import read_array
+from wavemill.loader.audio import decode
+from wavemill.loader.corpus import Corpus, Stream
+from wavemill.loader.sample import Crop, Sample
+from wavemill.loader.source import Source, locate
+from wavemill.loader.tars import REMEDY, Tar, first_member
+from wavemill.sharding import layout
+from wavemill.sharding.buckets import Floats, Ints
+from wavemill.sharding.lengths import read_lengths
+
+AUDIO = "audio"
+OPEN_CUTS = 256
+CROP_GRID = 1000.0
+"""Crops of audio without a token stream on a regular clock begin at whole milliseconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is loaded of each sample."""
+
+    streams: Sequence[Stream]
+    audio: bool = False
+    sample_rate: int | None = None
+    """Of audio, which is resampled to it; as it is stored if None."""
+    cuts: bool = False
+    crop: Crop | None = None
+    counted: str | None = None
+    """The stream whose tokens count where batches are planned; the longest if None."""
+
+    @property
+    def counted_names(self) -> list[str]:
+        """The streams whose tokens count."""
+        return [s.name for s in self.streams if self.counted in (None, s.name)]
+
+    @property
+    def names(self) -> list[str]:
+        """The streams whose tars are read."""
+        names = [AUDIO] if self.audio else []
+        for stream in self.streams:
+            names += [stream.name, *([stream.times] if stream.times else [])]
+        return names
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample to read."""
+
+    shard: int
+    position: int
+    seconds: float
+    """Its duration as it is stored."""
+    draw: float
+    """A number from 0 up to 1 that is its own in this epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """How long the samples of a shard are, [N] each."""
+
+    seconds: Floats
+    tokens: Ints
+    """Of the longest stream, or the one that counts."""
+    stored: Floats
+    """Seconds before any crop."""
+
+    @classmethod
+    def none(cls) -> "Lengths":
+        """Return those of no sample."""
+        return cls(seconds=np.zeros(0), tokens=np.zeros(0, np.int64), stored=np.zeros(0))
+
+
+class Reader:
+    """Reads samples; safe to use from several threads."""
+
+    def __init__(
+        self, corpus: Corpus, wanted: Wanted, sources: Sequence[Source], open_tars: int
+    ) -> None:
+        """Read each dataset from its source, with so many tars open at most."""
+        self._corpus, self._wanted, self._sources = corpus, wanted, sources
+        self._counted = [s for s in wanted.streams if s.name in wanted.counted_names]
+        self._tar = lru_cache(open_tars)(self._open_tar)
+        self._cuts = lru_cache(OPEN_CUTS)(self._read_cuts)
+
+    def lengths(self, shard: int) -> Lengths:
+        """Return how long the samples of a shard are.
+
+        Raises:
+            DatasetError: its lengths are missing or damaged.
+
+        """
+        ref = self._corpus.shards[shard]
+        name = layout.lengths_name(ref.number)
+        streams = list(self._corpus.datasets[ref.dataset].content["tokenizers"])
+        data = bytes(self._sources[ref.dataset].whole(ref, name))
+        try:
+            rows = read_lengths(data, streams, ref.samples)
+        except ValueError as error:
+            raise DatasetError(f"{ref.name}: {name} is damaged: {error}; {REMEDY}") from error
+        stored = rows[layout.SECONDS].astype(np.float64)
+        crop = self._wanted.crop
+        tokens = np.zeros(len(rows), np.int64)
+        for stream in self._counted:
+            own = rows[layout.tokens_field(stream.name)].astype(np.int64)
+            tokens = np.maximum(tokens, crop.limit_tokens(own, stream) if crop else own)
+        seconds = crop.limit(stored) if crop else stored
+        return Lengths(seconds=seconds, tokens=tokens, stored=stored)
+
+    def read(self, requests: Sequence[Request]) -> Iterator[Sample | DatasetError]:
+        """Yield samples in order, or for each why it cannot be read."""
+        for number, source in enumerate(self._sources):
+            if source.reads_ahead:
+                self._read_ahead(source, [r for r in requests if self._dataset(r) == number])
+        for request in requests:
+            try:
+                yield self._sample(request)
+            except DatasetError as error:
+                yield error
+
+    def _dataset(self, request: Request) -> int:
+        return self._corpus.shards[request.shard].dataset
+
+    def _read_ahead(self, source: Source, requests: Sequence[Request]) -> None:
+        pairs = []
+        for request in requests:
+            # What cannot be opened is met again, and told, where the sample is read.
+            with contextlib.suppress(DatasetError):
+                pairs += [(self._tar(request.shard, name), request.position)
+                          for name in self._wanted.names]  # fmt: skip
+        source.read_ahead(pairs)
+
+    def _sample(self, request: Request) -> Sample:
+        wanted, shard, position = self._wanted, request.shard, request.position
+        sample = Sample(key="", dataset=self._dataset(request))
+        start = self._start(request) if wanted.crop else 0.0
+        for stream in wanted.streams:
+            tar = self._tar(shard, stream.name)
+            sample.tokens[stream.name] = ids = self._array(tar, position, sample)
+            if ids.size and int(ids.max()) >= stream.codebook_size:
+                words = f"has ids of {stream.codebook_size} or more"
+                raise _damaged(tar, position, sample.key, words)
+            if stream.times:
+                tar = self._tar(shard, stream.times)
+                sample.times[stream.name] = times = self._array(tar, position, sample)
+                if times.shape != (len(ids), 2):
+                    words = f"has times {times.shape} of tokens {ids.shape}"
+                    raise _damaged(tar, position, sample.key, words)
+            if wanted.crop:
+                wanted.crop.tokens(sample, stream, start)
+        if wanted.audio:
+            self._add_audio(sample, request, start)
+        if wanted.cuts:
+            sample.cut = self._cut(shard, position, sample.key)
+        return sample
+
+    def _start(self, request: Request) -> float:
+        crop = self._wanted.crop
+        assert crop is not None
+        rates = (stream.frame_rate for stream in self._wanted.streams)
+        rate = next(filter(None, rates), CROP_GRID)
+        return crop.start(request.seconds, request.draw, rate)
+
+    def _array(self, tar: Tar, position: int, sample: Sample) -> npt.NDArray[Any]:
+        data = self._member(tar, position, sample)
+        try:
+            return read_array(data)
+        except ValueError as error:
+            raise _damaged(tar, position, sample.key, f"is damaged: {error}") from error
+
+    def _add_audio(self, sample: Sample, request: Request, start: float) -> None:
+        tar = self._tar(request.shard, AUDIO)
+        data = self._member(tar, request.position, sample)
+        crop, rate = self._wanted.crop, self._wanted.sample_rate
+        try:
+            samples, own = decode(data, start, crop.seconds if crop else None)
+        except (ValueError, soundfile.LibsndfileError) as error:
+            words = f"cannot be decoded: {error}"
+            raise _damaged(tar, request.position, sample.key, words) from error
+        sample.audio = resample(samples, own, rate or own)
+        sample.sample_rate = rate or own
+
+    def _member(self, tar: Tar, position: int, sample: Sample) -> memoryview:
+        """Return the first member of a sample, whose key all tars agree on."""
+        try:
+            key, data = first_member(tar.sample(position))
+        except (ValueError, IndexError) as error:
+            raise _damaged(tar, position, sample.key, f"is damaged: {error}") from error
+        except OSError as error:
+            raise _damaged(tar, position, sample.key, f"cannot be read: {error}") from error
+        if sample.key and key != sample.key:
+            raise _damaged(tar, position, sample.key, f"is {key!r} here, unlike in other tars")
+        sample.key = key
+        return data
+
+    def _cut(self, shard: int, position: int, key: str) -> dict[str, Any]:
+        ref = self._corpus.shards[shard]
+        data, starts = self._cuts(shard)
+        try:
+            cut: dict[str, Any] = orjson.loads(data[starts[position] : starts[position + 1]])
+            if key in ("", cut["id"]):
+                return cut
+            words = f"is of {cut['id']!r}"
+        except (ValueError, IndexError, TypeError, KeyError) as error:
+            words = f"is damaged: {error}"
+        name = locate(ref, layout.cuts_name(ref.number))
+        raise DatasetError(f"{name}: line {position + 1}, of {key!r}, {words}; {REMEDY}")
+
+    def _open_tar(self, shard: int, stream: str) -> Tar:
+        ref = self._corpus.shards[shard]
+        return self._sources[ref.dataset].tar(ref, layout.tar_name(stream, ref.number))
+
+    def _read_cuts(self, shard: int) -> tuple[memoryview, list[int]]:
+        ref = self._corpus.shards[shard]
+        data = self._sources[ref.dataset].whole(ref, layout.cuts_name(ref.number))
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+        return data, [0, *ends.tolist()]
+
+
+def _damaged(tar: Tar, position: int, key: str, words: str) -> DatasetError:
+    which = f"the sample {key!r}" if key else f"sample {position}"
+    return DatasetError(f"{tar.name}: {which} {words}; {REMEDY}")

@@ -1,0 +1,102 @@
+"""The steps of an epoch that a rank takes, each a batch of it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from wavemill.loader.progress import Progress
+from wavemill.loader.reader import Request
+from wavemill.loader.share import deal_window
+from wavemill.loader.windows import Window, Windows
+from wavemill.sharding.buckets import Ints
+from wavemill.sharding.draw import as_uniform
+from wavemill.sharding.ranks import RankPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """Which of the processes that train together this is."""
+
+    rank: int = 0
+    world_size: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A batch to be made."""
+
+    window: Window
+    members: Ints
+    """Of the window's samples, [B]."""
+    bucket: str
+    max_seconds: float
+    max_tokens: int
+    repeats: bool
+    """Whether its samples come elsewhere too, so that all ranks have as many batches."""
+    after: Progress
+    """Where the loader stands once the batch was taken."""
+
+    def requests(self) -> list[Request]:
+        """Return the samples to read."""
+        window, members = self.window, self.members
+        columns = window.shard, window.position, window.stored, as_uniform(window.draw[members])
+        shard, position, stored = (column[members].tolist() for column in columns[:3])
+        return list(map(Request, shard, position, stored, columns[3].tolist()))
+
+
+def steps(
+    windows: Windows,
+    progress: Progress,
+    rank: Rank,
+    prepare: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[Step]:
+    """Yield a rank's steps from where it stands to the end of the epoch.
+
+    The next window is planned in a thread while the present one is taken.
+
+    Args:
+        windows: of the epochs.
+        progress: where to begin.
+        rank: whose steps.
+        prepare: is told the epoch and number of each window before it is planned.
+
+    """
+
+    def plan(progress: Progress) -> tuple[Window, RankPlan]:
+        prepare(progress.epoch, progress.window)
+        window = windows.plan(progress.epoch, progress.window)
+        return window, deal_window(window, progress, rank.world_size)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="plan") as planner:
+        coming = planner.submit(plan, progress)
+        while True:
+            window, dealt = coming.result()
+            is_last = progress.window + 1 == windows.count
+            following = (
+                Progress(epoch=progress.epoch + 1)
+                if is_last
+                else Progress(epoch=progress.epoch, window=progress.window + 1)
+            )
+            if not is_last:
+                coming = planner.submit(plan, following)
+            yield from _taken(window, dealt, progress, following, rank)
+            if is_last:
+                return
+            progress = following
+
+
+def _taken(
+    window: Window, dealt: RankPlan, progress: Progress, following: Progress, rank: Rank
+) -> Iterator[Step]:
+    plan, count = dealt.plan, dealt.steps
+    for step in range(progress.steps(rank.world_size), count):
+        batch = step * rank.world_size + rank.rank
+        yield Step(
+            window=window,
+            members=plan.batch(batch),
+            bucket=plan.buckets[int(plan.bucket_of_batch[batch])].name,
+            max_seconds=float(plan.max_seconds[batch]),
+            max_tokens=int(plan.max_tokens[batch]),
+            repeats=batch >= len(plan) - dealt.repeated,
+            after=following if step + 1 == count else progress.after(rank.world_size, step + 1),
+        )
