@@ -21,7 +21,7 @@ from wavemill.loader.order import Order
 from wavemill.loader.pool import in_threads, in_workers
 from wavemill.loader.progress import Progress, from_state, to_state
 from wavemill.loader.reader import Reader, Wanted
-from wavemill.loader.sample import Crop, check_streams
+from wavemill.loader.sample import Crop
 from wavemill.loader.source import LocalSource, Source
 from wavemill.loader.statistics import Statistics
 from wavemill.loader.steps import Step, steps
@@ -54,7 +54,7 @@ class ShardLoader(IterableDataset[Any]):
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own, given by name
         self,
-        data: Place | Sequence[Place] | Mapping[Place, float],
+        data: Place | Sequence[Place] | Mapping[str, float],
         *,
         streams: Sequence[str] | None = None,
         audio: bool = False,
@@ -133,7 +133,6 @@ class ShardLoader(IterableDataset[Any]):
             crop=crop,
             counted=count,
         )
-        check_streams(crop, self._corpus.streams)
         config = BatchConfig(
             budget=Budget(
                 seconds=batch_seconds,

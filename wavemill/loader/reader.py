@@ -12,11 +12,11 @@ import orjson
 import soundfile
 
 from wavemill.audio import resample
-from wavemill.errors import DatasetError
+from wavemill.errors import DatasetError, UsageError
 from wavemill.loader.arrays import read_array
 from wavemill.loader.audio import decode
 from wavemill.loader.corpus import Corpus, Stream
-from wavemill.loader.sample import Crop, Sample
+from wavemill.loader.sample import Crop, Sample, check_crop
 from wavemill.loader.source import Source, locate
 from wavemill.loader.tars import REMEDY, Tar, first_member
 from wavemill.sharding import layout
@@ -41,6 +41,19 @@ class Wanted:
     crop: Crop | None = None
     counted: str | None = None
     """The stream whose tokens count where batches are planned; the longest if None."""
+
+    def __post_init__(self) -> None:
+        """Check that the settings go together.
+
+        Raises:
+            UsageError: they do not.
+
+        """
+        names = [stream.name for stream in self.streams]
+        if self.counted is not None and self.counted not in names:
+            there = ", ".join(names) or "none"
+            raise UsageError(f"count={self.counted!r} is not among the streams loaded: {there}")
+        check_crop(self.crop, self.streams)
 
     @property
     def counted_names(self) -> list[str]:

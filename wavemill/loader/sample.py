@@ -1,6 +1,7 @@
 """One sample as it was read, and crops of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +94,7 @@ class Crop:
         sample.times[stream.name] = times[within] - start
 
 
-def check_streams(crop: Crop | None, streams: list[Stream]) -> None:
+def check_crop(crop: Crop | None, streams: Sequence[Stream]) -> None:
     """Check that streams can be cropped.
 
     Raises:
