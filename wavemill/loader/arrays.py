@@ -11,7 +11,6 @@ HEAD = 128
 """What the head of an array of a few axes fills up to (NEP 1)."""
 KINDS = "uif"
 """Numbers alone: no objects, which would have to be unpickled."""
-MAX_FORMS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,6 @@ class Form:
     """Of the whole file in bytes."""
 
 
-_FORMS: dict[bytes, Form] = {}
-"""By the first bytes of a file: arrays of one shape have equal heads, and parsing one is slow."""
-
-
 def read_array(data: memoryview) -> npt.NDArray[Any]:
     """Return the array of an `.npy` file as a view of its bytes.
 
@@ -38,15 +33,20 @@ def read_array(data: memoryview) -> npt.NDArray[Any]:
         ValueError: it is not the file of a C-ordered array of numbers, or of another length.
 
     """
-    head = bytes(data[:HEAD])
-    form = _FORMS.get(head) or _parse(head)
+    form = parse_head(bytes(data[:HEAD]))
     if len(data) != form.size:
         raise ValueError(f"an array of {form.size} bytes in a member of {len(data)}")
     values: npt.NDArray[Any] = np.frombuffer(data, form.dtype, form.count, form.start)
     return values.reshape(form.shape)
 
 
-def _parse(head: bytes) -> Form:
+def parse_head(head: bytes) -> Form:
+    """Read the head of an `.npy` file from its first bytes.
+
+    Raises:
+        ValueError: it is not that of a C-ordered array of numbers.
+
+    """
     file = io.BytesIO(head)
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
@@ -56,7 +56,4 @@ def _parse(head: bytes) -> Form:
         raise ValueError(f"{dtype} in {'Fortran' if fortran else 'C'} order")
     count = int(np.prod(shape, dtype=np.int64))
     start = file.tell()
-    form = Form(dtype, shape, count, start, start + count * dtype.itemsize)
-    if len(_FORMS) < MAX_FORMS:
-        _FORMS[head] = form
-    return form
+    return Form(dtype, shape, count, start, start + count * dtype.itemsize)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -61,16 +62,16 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
     )
     for stream in first.tokens:
         arrays = [sample.tokens[stream] for sample in samples]
-        batch.tokens[stream], batch.token_lengths[stream] = _pad(arrays, torch.int64, pad_id)
+        batch.tokens[stream], batch.token_lengths[stream] = _pad(arrays, np.int64, pad_id)
     for stream in first.times:
         arrays = [sample.times[stream] for sample in samples]
-        batch.times[stream], _ = _pad(arrays, torch.float32, 0)
+        batch.times[stream], _ = _pad(arrays, np.float32, 0)
     if first.audio is not None:
         rates = {sample.sample_rate for sample in samples}
         if len(rates) > 1:
             raise ValueError(f"sample rates of {rates} Hz in one batch; give sample_rate=")
         waves = [sample.audio for sample in samples if sample.audio is not None]
-        batch.audio, batch.audio_lengths = _pad(waves, torch.float32, 0)
+        batch.audio, batch.audio_lengths = _pad(waves, np.float32, 0)
         batch.sample_rate = first.sample_rate
     if first.cut is not None:
         batch.cuts = [sample.cut for sample in samples if sample.cut is not None]
@@ -79,16 +80,18 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
 
 
 def _pad(
-    arrays: Sequence[npt.NDArray[Any]], dtype: torch.dtype, value: int
+    arrays: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike, value: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Lay arrays [T, ...] side by side: [B, T, ...] and their lengths, [B]."""
     lengths = [len(array) for array in arrays]
-    padded = torch.empty((len(arrays), max(lengths), *arrays[0].shape[1:]), dtype=dtype)
-    rows = padded.numpy()
-    for row, array, length in zip(rows, arrays, lengths, strict=True):
+    shape = (len(arrays), max(lengths), *arrays[0].shape[1:])
+    # In few bytes, and then widened all at once: more of it stays in the cache.
+    narrow = arrays[0].dtype if np.can_cast(np.min_scalar_type(value), arrays[0].dtype) else dtype
+    padded = np.empty(shape, narrow)
+    for row, array, length in zip(padded, arrays, lengths, strict=True):
         row[:length] = array
         row[length:] = value
-    return padded, torch.tensor(lengths)
+    return torch.from_numpy(padded.astype(dtype, copy=False)), torch.tensor(lengths)
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -57,25 +57,25 @@ class Maker:
 
 
 def without_gaps(made: Iterator[Made]) -> Iterator[Made]:
-    """Put the last good batch where no sample of one can be read: all ranks need as many.
+    """Put the good batch before it where no sample of one can be read: all ranks need as many.
 
     Raises:
-        DatasetError: there is none before it.
+        DatasetError: not one can be read.
 
     """
     last = None
+    missing: list[Made] = []
     for batch in made:
         if batch.value is not None:
             last = batch.value
-            yield batch
-            continue
-        if last is None:
-            raise DatasetError(
-                "no sample of a rank's first batch can be read; `wavemill lint` says what is"
-                " damaged"
-            )
-        LOG.warning("no sample of a batch can be read: the batch before it comes again")
-        yield replace(batch, value=last)
+        else:
+            LOG.warning("no sample of a batch can be read: another batch comes again")
+        missing.append(batch)
+        if last is not None:
+            yield from (replace(one, value=last) for one in missing)
+            missing.clear()
+    if missing:
+        raise DatasetError("no sample can be read; `wavemill lint` says what is damaged")
 
 
 def _counts(step: Step, read: int) -> Counts:

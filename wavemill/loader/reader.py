@@ -15,10 +15,11 @@ from wavemill.audio import resample
 from wavemill.errors import DatasetError, UsageError
 from wavemill.loader.arrays import read_array
 from wavemill.loader.audio import decode
+from wavemill.loader.columns import Arrays, largest, read_column
 from wavemill.loader.corpus import Corpus, Stream
 from wavemill.loader.sample import Crop, Sample, check_crop
 from wavemill.loader.source import Source, locate
-from wavemill.loader.tars import REMEDY, Tar, first_member
+from wavemill.loader.tars import REMEDY, HeldTar, Tar, first_member
 from wavemill.sharding import layout
 from wavemill.sharding.buckets import Floats, Ints
 from wavemill.sharding.lengths import read_lengths
@@ -59,6 +60,11 @@ class Wanted:
     def counted_names(self) -> list[str]:
         """The streams whose tokens count."""
         return [s.name for s in self.streams if self.counted in (None, s.name)]
+
+    @property
+    def more(self) -> bool:
+        """Whether there is more to a sample than its arrays."""
+        return self.audio or self.cuts or self.crop is not None
 
     @property
     def names(self) -> list[str]:
@@ -138,11 +144,47 @@ class Reader:
         for number, source in enumerate(self._sources):
             if source.reads_ahead:
                 self._read_ahead(source, [r for r in requests if self._dataset(r) == number])
-        for request in requests:
-            try:
-                yield self._sample(request)
-            except DatasetError as error:
-                yield error
+        try:
+            yield from self._together(requests)
+        except (ValueError, IndexError, DatasetError):
+            for request in requests:
+                try:
+                    yield self._sample(request)
+                except DatasetError as error:
+                    yield error
+
+    def _together(self, requests: Sequence[Request]) -> list[Sample]:
+        """Read all samples, or raise where one cannot be read so."""
+        positions = [request.position for request in requests]
+        samples = [Sample(key="", dataset=self._dataset(request)) for request in requests]
+        for stream in self._wanted.streams:
+            arrays = self._column(stream.name, requests, positions, samples)
+            if largest(arrays) >= stream.codebook_size:
+                raise ValueError("ids over the codebook")
+            for sample, ids in zip(samples, arrays, strict=True):
+                sample.tokens[stream.name] = ids
+            if stream.times:
+                arrays = self._column(stream.times, requests, positions, samples)
+                for sample, times in zip(samples, arrays, strict=True):
+                    if times.shape != (len(sample.tokens[stream.name]), 2):
+                        raise ValueError("times of other tokens")
+                    sample.times[stream.name] = times
+        if self._wanted.more:
+            for sample, request in zip(samples, requests, strict=True):
+                self._complete(sample, request)
+        return samples
+
+    def _column(
+        self, name: str, requests: Sequence[Request], positions: list[int], samples: list[Sample]
+    ) -> Arrays:
+        tars = [self._tar(request.shard, name) for request in requests]
+        held = [tar for tar in tars if isinstance(tar, HeldTar)]
+        keys, arrays = read_column(held, positions)
+        for sample, key in zip(samples, keys, strict=True):
+            if sample.key not in ("", key):
+                raise ValueError("keys that differ")
+            sample.key = key
+        return arrays
 
     def _dataset(self, request: Request) -> int:
         return self._corpus.shards[request.shard].dataset
@@ -157,10 +199,10 @@ class Reader:
         source.read_ahead(pairs)
 
     def _sample(self, request: Request) -> Sample:
-        wanted, shard, position = self._wanted, request.shard, request.position
+        """Read a sample by itself; raises DatasetError with words for what is wrong."""
+        shard, position = request.shard, request.position
         sample = Sample(key="", dataset=self._dataset(request))
-        start = self._start(request) if wanted.crop else 0.0
-        for stream in wanted.streams:
+        for stream in self._wanted.streams:
             tar = self._tar(shard, stream.name)
             sample.tokens[stream.name] = ids = self._array(tar, position, sample)
             if ids.size and int(ids.max()) >= stream.codebook_size:
@@ -172,13 +214,20 @@ class Reader:
                 if times.shape != (len(ids), 2):
                     words = f"has times {times.shape} of tokens {ids.shape}"
                     raise _damaged(tar, position, sample.key, words)
-            if wanted.crop:
+        self._complete(sample, request)
+        return sample
+
+    def _complete(self, sample: Sample, request: Request) -> None:
+        """Add to tokens what else is wanted, and crop."""
+        wanted = self._wanted
+        start = self._start(request) if wanted.crop else 0.0
+        if wanted.crop:
+            for stream in wanted.streams:
                 wanted.crop.tokens(sample, stream, start)
         if wanted.audio:
             self._add_audio(sample, request, start)
         if wanted.cuts:
-            sample.cut = self._cut(shard, position, sample.key)
-        return sample
+            sample.cut = self._cut(request.shard, request.position, sample.key)
 
     def _start(self, request: Request) -> float:
         crop = self._wanted.crop

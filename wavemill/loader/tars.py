@@ -44,11 +44,8 @@ class Index:
                 f"{name}.idx is not the index of {samples} samples in {size} bytes: one of the two"
                 f" is damaged; {REMEDY}"
             )
-        self._offsets: list[int] = offsets.tolist()
-
-    def extent(self, position: int) -> tuple[int, int]:
-        """Return where a sample begins and ends."""
-        return self._offsets[position], self._offsets[position + 1]
+        self.offsets: list[int] = offsets.tolist()
+        """Where samples begin, and where the last one ends."""
 
 
 class HeldTar:
@@ -56,12 +53,11 @@ class HeldTar:
 
     def __init__(self, name: str, index: Index, data: memoryview) -> None:
         """Read through an index."""
-        self.name, self._index, self._data = name, index, data
+        self.name, self.offsets, self.data = name, index.offsets, data
 
     def sample(self, position: int) -> memoryview:
         """Return a view of a sample's bytes."""
-        start, end = self._index.extent(position)
-        return self._data[start:end]
+        return self.data[self.offsets[position] : self.offsets[position + 1]]
 
 
 class RangedTar:
@@ -78,7 +74,7 @@ class RangedTar:
 
     def sample(self, position: int) -> memoryview:
         """Return a sample's bytes, read now if they were not before."""
-        start, end = self.index.extent(position)
+        start, end = self.index.offsets[position : position + 2]
         data = self._ahead.pop(position, None) or self._read(start, end)
         return memoryview(data)
 

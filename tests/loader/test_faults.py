@@ -1,0 +1,200 @@
+"""What a loader does when files are damaged, and what a killed one leaves behind."""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.loader.test_loader import flat
+from wavemill.errors import DatasetError, JobError
+from wavemill.loader import ShardLoader
+
+Damage = Callable[[Path], None]
+TAR, CUTS, LENGTHS = "codec_000000.tar", "cuts.000000.jsonl", "lengths_000000.npy"
+
+
+def shard(out: Path, name: str) -> Path:
+    return out / "bucket-00" / name
+
+
+def overwrite(name: str, offset: int, data: bytes) -> Damage:
+    def damage(out: Path) -> None:
+        with shard(out, name).open("r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    return damage
+
+
+def truncate(name: str) -> Damage:
+    def damage(out: Path) -> None:
+        path = shard(out, name)
+        os.truncate(path, path.stat().st_size // 2)
+
+    return damage
+
+
+def remove(name: str) -> Damage:
+    return lambda out: shard(out, name).unlink()
+
+
+ONE_SAMPLE = {
+    "a header": overwrite(TAR, 0, b"\xff" * 512),
+    "a name": overwrite(TAR, 0, b"x" * 100),
+    "a size": overwrite(TAR, 124, b"00000077777"),
+    "the head of an array": overwrite(TAR, 512, b"\x00" * 8),
+    "a pickled array": overwrite(TAR, 530, b"'|O', "),
+    "ids over the codebook": overwrite(TAR, 512 + 128, b"\xff\xff"),
+}
+WHOLE_SHARD = {
+    "a tar that ends early": truncate(TAR),
+    "a tar that vanished": remove(TAR),
+    "an index that vanished": remove(f"{TAR}.idx"),
+    "an index of zeros": overwrite(f"{TAR}.idx", 0, b"\x00" * 64),
+    "lengths that vanished": remove(LENGTHS),
+    "damaged lengths": overwrite(LENGTHS, 0, b"\x00" * 16),
+    "lengths that end early": truncate(LENGTHS),
+}
+
+
+@pytest.mark.parametrize("what", [*ONE_SAMPLE, *WHOLE_SHARD])
+@pytest.mark.parametrize("options", [{}, {"threads": 2}])
+def test_what_is_damaged_is_named(damaged: Path, what: str, options: dict[str, int]) -> None:
+    {**ONE_SAMPLE, **WHOLE_SHARD}[what](damaged)
+    with pytest.raises(DatasetError, match=r"bucket-00") as caught:
+        list(ShardLoader(damaged, batch_seconds=60, **options))  # type: ignore[arg-type]
+    words = str(caught.value)
+    assert "\n" not in words
+    assert "wavemill" in words
+    assert "000000" in words or "shard 0" in words
+    if what in ("the head of an array", "a pickled array", "ids over the codebook"):
+        assert "'sample0" in words
+
+
+@pytest.mark.parametrize("what", ONE_SAMPLE)
+def test_a_damaged_sample_is_skipped_and_counted_when_asked(
+    damaged: Path, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ONE_SAMPLE[what](damaged)
+    loader = ShardLoader(damaged, batch_seconds=60, skip_damaged=True)
+    with caplog.at_level(logging.WARNING):
+        seen = flat(loader)
+    if what == "a name":  # which nothing contradicts where there is but one stream
+        return
+    assert len(seen) == len(set(seen)) == 399
+    assert loader.statistics.skipped == 1
+    assert "1 skipped" in str(loader.statistics)
+    assert any("codec_000000" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("what", WHOLE_SHARD)
+def test_a_damaged_shard_is_skipped_when_asked_and_ranks_keep_in_step(
+    damaged: Path, what: str
+) -> None:
+    size = len(shard(damaged, f"{TAR}.idx").read_bytes()) // 8 - 1
+    WHOLE_SHARD[what](damaged)
+    ranks = [
+        ShardLoader(damaged, batch_seconds=60, rank=rank, world_size=2, skip_damaged=True)
+        for rank in range(2)
+    ]
+    batches = [list(loader) for loader in ranks]
+    assert len(batches[0]) == len(batches[1])
+    seen = {key for own in batches for key in flat(own)}
+    assert len(seen) == 400 - size
+
+
+def test_a_batch_of_which_nothing_is_left_gives_way_to_another(damaged: Path) -> None:
+    truncate(TAR)(damaged)
+    for seed in range(3):
+        loader = ShardLoader(damaged, batch_size=1, skip_damaged=True, seed=seed)
+        got = flat(loader)
+        assert len(got) == 400
+        assert len(set(got)) == 400 - loader.statistics.skipped < 400
+
+
+def test_where_nothing_at_all_can_be_read_it_says_so(damaged: Path) -> None:
+    for path in damaged.glob("bucket-*/codec_*.tar"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="no sample can be read"):
+        list(ShardLoader(damaged, batch_seconds=60, skip_damaged=True))
+
+
+def test_damaged_cuts_are_named(damaged: Path) -> None:
+    overwrite(CUTS, 0, b"}}}}")(damaged)
+    with pytest.raises(DatasetError, match=r"cuts\.000000\.jsonl: line 1, of 'sample"):
+        list(ShardLoader(damaged, batch_seconds=60, cuts=True))
+    path = shard(damaged, CUTS)
+    path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:3]))
+    with pytest.raises(DatasetError, match=r"cuts\.000000\.jsonl has"):
+        list(ShardLoader(damaged, batch_seconds=60, cuts=True))
+
+
+def test_keys_that_differ_between_tars_are_told(clips: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(clips, copy)
+    path = shard(copy, "syllables_000000.tar")
+    data = path.read_bytes()
+    index = int.from_bytes(path.with_name(f"{path.name}.idx").read_bytes()[8:16], "little")
+    path.write_bytes(data[:index].replace(b"sample0", b"sample9") + data[index:])
+    with pytest.raises(DatasetError, match="unlike in other tars"):
+        list(ShardLoader(copy, batch_seconds=60))
+
+
+def test_damaged_audio_is_named(clips: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(clips, copy)
+    overwrite("audio_000000.tar", 512, b"\x00" * 64)(copy)
+    for options in ({}, {"threads": 0}):
+        with pytest.raises(DatasetError, match=r"'sample.*cannot be decoded"):
+            list(ShardLoader(copy, audio=True, batch_seconds=60, **options))  # type: ignore[arg-type]
+    loader = ShardLoader(copy, audio=True, batch_seconds=60, skip_damaged=True)
+    assert len(flat(loader)) == 39
+
+
+def test_a_killed_worker_is_an_error_and_no_hang(tokens: Path) -> None:
+    loader = ShardLoader(tokens, batch_size=1, workers=2)
+    given = iter(loader)
+    next(given)
+    workers = [child for child in psutil.Process().children() if child.is_running()]
+    for worker in workers:
+        worker.send_signal(signal.SIGKILL)
+    with pytest.raises(JobError, match="worker of the loader ended"):
+        list(given)
+
+
+TRAINER = """
+import sys, time
+from wavemill.loader import ShardLoader
+loader = ShardLoader(sys.argv[1], batch_size=2, workers=int(sys.argv[2]))
+for batch in loader:
+    print(len(batch), flush=True)
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_killed_trainer_leaves_no_shared_memory_and_no_process(
+    tokens: Path, workers: int
+) -> None:
+    command = [sys.executable, "-c", TRAINER, str(tokens), str(workers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as trainer:
+        assert trainer.stdout is not None
+        trainer.stdout.readline()
+        children = psutil.Process(trainer.pid).children(recursive=True)
+        trainer.kill()
+        trainer.wait()
+    deadline = time.monotonic() + 20
+    while any(child.is_running() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [child for child in children if child.is_running()]
+    pids = [str(process) for process in (trainer.pid, *(child.pid for child in children))]
+    left = [path for path in Path("/dev/shm").iterdir() if any(p in path.name for p in pids)]
+    assert not left
