@@ -1,6 +1,7 @@
 """Token arrays out of `.npy` members, as views of the bytes they lie in."""
 
-import io
+import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,13 @@ import numpy.typing as npt
 
 HEAD = 128
 """What the head of an array of a few axes fills up to (NEP 1)."""
-KINDS = "uif"
-"""Numbers alone: no objects, which would have to be unpickled."""
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEAD = re.compile(
+    # Numbers alone: no objects, which would have to be unpickled.
+    re.escape(_MAGIC) + rb"(?P<length>..){'descr': '(?P<dtype>[<|][uif][1248])', "
+    rb"'fortran_order': False, 'shape': \((?P<shape>\d{1,18}(, \d{1,18}){0,3},?)\), } *\n",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -43,17 +49,17 @@ def read_array(data: memoryview) -> npt.NDArray[Any]:
 def parse_head(head: bytes) -> Form:
     """Read the head of an `.npy` file from its first bytes.
 
+    Not with numpy's reader: that goes through Python's `ast`, which fails at times in threads
+    (https://github.com/python/cpython/issues/106905).
+
     Raises:
-        ValueError: it is not that of a C-ordered array of numbers.
+        ValueError: it is not that of a C-ordered array of numbers, as numpy writes it.
 
     """
-    file = io.BytesIO(head)
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"version {version} of the format")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran or dtype.kind not in KINDS:
-        raise ValueError(f"{dtype} in {'Fortran' if fortran else 'C'} order")
-    count = int(np.prod(shape, dtype=np.int64))
-    start = file.tell()
-    return Form(dtype, shape, count, start, start + count * dtype.itemsize)
+    found = _HEAD.match(head)
+    if not found or found.end() != len(_MAGIC) + 2 + int.from_bytes(found["length"], "little"):
+        raise ValueError("no head of a C-ordered array of numbers, as numpy writes it")
+    dtype = np.dtype(found["dtype"].decode())
+    shape = tuple(map(int, found["shape"].rstrip(b",").split(b", ")))
+    count = math.prod(shape)
+    return Form(dtype, shape, count, found.end(), found.end() + count * dtype.itemsize)

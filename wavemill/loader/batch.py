@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from wavemill.loader.buffers import Buffers
+from wavemill.loader.columns import Columns
 from wavemill.loader.sample import Sample
 
 
@@ -41,6 +43,8 @@ class Batch:
         return len(self.keys)
 
 
+_BUFFERS = Buffers()
+
 Collate = Callable[[Sequence[Sample]], Any]
 
 
@@ -56,22 +60,19 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
 
     """
     first = samples[0]
-    batch = Batch(
+    columns = Columns(
         keys=[sample.key for sample in samples],
-        datasets=torch.tensor([sample.dataset for sample in samples]),
+        datasets=[sample.dataset for sample in samples],
+        tokens={name: [sample.tokens[name] for sample in samples] for name in first.tokens},
+        times={name: [sample.times[name] for sample in samples] for name in first.times},
     )
-    for stream in first.tokens:
-        arrays = [sample.tokens[stream] for sample in samples]
-        batch.tokens[stream], batch.token_lengths[stream] = _pad(arrays, np.int64, pad_id)
-    for stream in first.times:
-        arrays = [sample.times[stream] for sample in samples]
-        batch.times[stream], _ = _pad(arrays, np.float32, 0)
+    batch = stack(columns, pad_id)
     if first.audio is not None:
         rates = {sample.sample_rate for sample in samples}
         if len(rates) > 1:
             raise ValueError(f"sample rates of {rates} Hz in one batch; give sample_rate=")
         waves = [sample.audio for sample in samples if sample.audio is not None]
-        batch.audio, batch.audio_lengths = _pad(waves, np.float32, 0)
+        batch.audio, batch.audio_lengths = _tensors(_pad(waves, 0), np.float32)
         batch.sample_rate = first.sample_rate
     if first.cut is not None:
         batch.cuts = [sample.cut for sample in samples if sample.cut is not None]
@@ -79,19 +80,53 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
     return batch
 
 
+def stack(columns: Columns, pad_id: int = 0, limits: Mapping[str, int] | None = None) -> Batch:
+    """Pad samples' arrays into a batch.
+
+    Args:
+        columns: the samples.
+        pad_id: what token ids are filled up with.
+        limits: what the ids of streams must be below, if that is to be checked.
+
+    Raises:
+        ValueError: an id is not.
+
+    """
+    batch = Batch(keys=columns.keys, datasets=torch.from_numpy(np.array(columns.datasets)))
+    for name, arrays in columns.tokens.items():
+        padded, lengths = _pad(arrays, pad_id)
+        if limits and padded.size and int(padded.max()) >= limits[name]:
+            raise ValueError(f"an id of {name} is over its codebook")
+        batch.tokens[name], batch.token_lengths[name] = _tensors((padded, lengths), np.int64)
+    for name, arrays in columns.times.items():
+        batch.times[name], _ = _tensors(_pad(arrays, 0), np.float32)
+    return batch
+
+
 def _pad(
-    arrays: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike, value: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay arrays [T, ...] side by side: [B, T, ...] and their lengths, [B]."""
+    arrays: Sequence[npt.NDArray[Any]], value: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+    """Lay arrays [T, ...] side by side, [B, T, ...], and return their lengths, [B]."""
     lengths = [len(array) for array in arrays]
-    shape = (len(arrays), max(lengths), *arrays[0].shape[1:])
-    # In few bytes, and then widened all at once: more of it stays in the cache.
-    narrow = arrays[0].dtype if np.can_cast(np.min_scalar_type(value), arrays[0].dtype) else dtype
-    padded = np.empty(shape, narrow)
+    first = arrays[0]
+    # In few bytes where the value fits: widened all at once later, more stays in the cache.
+    fits = np.can_cast(np.min_scalar_type(value), first.dtype)
+    dtype = first.dtype if fits or first.dtype.kind == "f" else np.int64
+    padded = _BUFFERS.empty((len(arrays), max(lengths), *first.shape[1:]), dtype)
     for row, array, length in zip(padded, arrays, lengths, strict=True):
         row[:length] = array
         row[length:] = value
-    return torch.from_numpy(padded.astype(dtype, copy=False)), torch.tensor(lengths)
+    return padded, np.array(lengths)
+
+
+def _tensors(
+    padded: tuple[npt.NDArray[Any], npt.NDArray[np.int64]], dtype: npt.DTypeLike
+) -> tuple[torch.Tensor, torch.Tensor]:
+    values, lengths = padded
+    if values.dtype != dtype:
+        narrow, values = values, _BUFFERS.empty(values.shape, dtype)
+        np.copyto(values, narrow)
+    return torch.from_numpy(values), torch.from_numpy(lengths)
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:

@@ -5,19 +5,50 @@ says so of: whoever reads the same samples one by one finds which is damaged, an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wavemill.loader.arrays import HEAD, Form, parse_head
+from wavemill.loader.sample import Sample
 from wavemill.loader.tars import HeldTar
 from wavemill.sharding.tar import BLOCK, MAX_NAME, SIZE, header
 
 MAX_FORMS = 1 << 16
 
 Arrays = list[npt.NDArray[Any]]
+
+
+@dataclass(kw_only=True)
+class Columns:
+    """Samples by what they have, each a list of B: faster than samples one by one."""
+
+    keys: list[str] = field(default_factory=list)
+    datasets: list[int]
+    tokens: dict[str, Arrays] = field(default_factory=dict)
+    times: dict[str, Arrays] = field(default_factory=dict)
+
+    def check_keys(self, keys: list[str]) -> None:
+        """Take the keys that a tar gives; raise ValueError where another gave others."""
+        if self.keys and keys != self.keys:
+            raise ValueError("keys that differ")
+        self.keys = keys
+
+    def samples(self) -> list[Sample]:
+        """Return the samples one by one."""
+        samples = [
+            Sample(key=key, dataset=dataset)
+            for key, dataset in zip(self.keys, self.datasets, strict=True)
+        ]
+        for name, arrays in self.tokens.items():
+            for sample, array in zip(samples, arrays, strict=True):
+                sample.tokens[name] = array
+        for name, arrays in self.times.items():
+            for sample, array in zip(samples, arrays, strict=True):
+                sample.times[name] = array
+        return samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,10 @@ class Corpus:
         """The dataset of each shard, [S]."""
         return np.array([shard.dataset for shard in self.shards], np.int64)
 
+    def dataset(self, shard: int) -> int:
+        """Return which dataset a shard is of."""
+        return self.shards[shard].dataset
+
     @property
     def samples(self) -> list[int]:
         """How many samples each dataset holds."""

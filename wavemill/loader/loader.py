@@ -224,7 +224,7 @@ class ShardLoader(IterableDataset[Any]):
     def work(self, worker: int = 0, workers: int = 1) -> Iterator[Made]:
         """Make what is one process's of several of this rank's batches."""
         reader = self._reader()
-        maker = Maker(reader=reader, collate=self._collate, skip=self._skip)
+        maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
         found: Iterator[Step] = steps(self._windows(reader), self._progress, self._rank)
         if workers > 1:
             found = (step for number, step in enumerate(found) if number % workers == worker)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wavemill.errors import DatasetError
-from wavemill.loader.batch import Batch, Collate
+from wavemill.loader.batch import Batch, Collate, collate, stack
 from wavemill.loader.progress import Progress
-from wavemill.loader.reader import Reader
+from wavemill.loader.reader import Reader, Requests, Wanted
 from wavemill.loader.sample import Sample
 from wavemill.loader.statistics import Counts
 from wavemill.loader.steps import Step
@@ -31,6 +31,7 @@ class Maker:
     """Makes batches; safe to use from several threads."""
 
     reader: Reader
+    wanted: Wanted
     collate: Collate
     skip: bool
     """Leave out samples that cannot be read, and count them; else raise."""
@@ -42,18 +43,35 @@ class Maker:
             DatasetError: a sample cannot be read, and is not to be skipped.
 
         """
+        requests = step.requests()
+        value = self._stacked(requests)
+        read = len(requests)
+        if value is None:
+            samples = self._samples(requests)
+            value, read = (self.collate(samples) if samples else None), len(samples)
+        if isinstance(value, Batch):
+            value.bucket = step.bucket
+        return Made(value=value, after=step.after, counts=_counts(step, read))
+
+    def _stacked(self, requests: Requests) -> Batch | None:
+        """Make a batch of arrays alone, by the collate that is there; None where that fails."""
+        if self.wanted.more or self.collate is not collate:
+            return None
+        try:
+            return stack(self.reader.columns(requests), limits=self.wanted.limits)
+        except (ValueError, IndexError, DatasetError):
+            return None
+
+    def _samples(self, requests: Requests) -> list[Sample]:
         samples: list[Sample] = []
-        for found in self.reader.read(step.requests()):
+        for found in self.reader.read(requests):
             if not isinstance(found, DatasetError):
                 samples.append(found)
             elif self.skip:
                 LOG.warning("skipped: %s", found)
             else:
                 raise found
-        value = self.collate(samples) if samples else None
-        if isinstance(value, Batch):
-            value.bucket = step.bucket
-        return Made(value=value, after=step.after, counts=_counts(step, len(samples)))
+        return samples
 
 
 def without_gaps(made: Iterator[Made]) -> Iterator[Made]:
@@ -79,14 +97,14 @@ def without_gaps(made: Iterator[Made]) -> Iterator[Made]:
 
 
 def _counts(step: Step, read: int) -> Counts:
-    window, members = step.window, step.members
+    size = len(step.members)
     return Counts(
         batches=1,
         samples=read,
-        seconds=float(window.seconds[members].sum()),
-        padded_seconds=len(members) * step.max_seconds,
-        tokens=int(window.tokens[members].sum()),
-        padded_tokens=len(members) * step.max_tokens,
-        skipped=len(members) - read,
+        seconds=step.seconds,
+        padded_seconds=size * step.max_seconds,
+        tokens=step.tokens,
+        padded_tokens=size * step.max_tokens,
+        skipped=size - read,
         repeated=read if step.repeats else 0,
     )

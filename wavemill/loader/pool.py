@@ -57,8 +57,8 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     loaded = DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
     try:
         yield from loaded
-    except RuntimeError as error:
-        if "worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and "worker" not in str(error):
             raise
         raise JobError(
             f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from wavemill.audio import resample
 from wavemill.errors import DatasetError, UsageError
 from wavemill.loader.arrays import read_array
 from wavemill.loader.audio import decode
-from wavemill.loader.columns import Arrays, largest, read_column
+from wavemill.loader.columns import Arrays, Columns, largest, read_column
 from wavemill.loader.corpus import Corpus, Stream
 from wavemill.loader.sample import Crop, Sample, check_crop
 from wavemill.loader.source import Source, locate
@@ -61,6 +61,11 @@ class Wanted:
         """The streams whose tokens count."""
         return [s.name for s in self.streams if self.counted in (None, s.name)]
 
+    @cached_property
+    def limits(self) -> dict[str, int]:
+        """What the ids of each stream are below."""
+        return {stream.name: stream.codebook_size for stream in self.streams}
+
     @property
     def more(self) -> bool:
         """Whether there is more to a sample than its arrays."""
@@ -85,6 +90,22 @@ class Request:
     """Its duration as it is stored."""
     draw: float
     """A number from 0 up to 1 that is its own in this epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """Samples to read, B of them."""
+
+    shards: list[int]
+    positions: list[int]
+    seconds: list[float]
+    draws: list[float]
+
+    def __len__(self) -> int:
+        return len(self.shards)
+
+    def __iter__(self) -> Iterator[Request]:
+        return map(Request, self.shards, self.positions, self.seconds, self.draws)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,13 +160,15 @@ class Reader:
         seconds = crop.limit(stored) if crop else stored
         return Lengths(seconds=seconds, tokens=tokens, stored=stored)
 
-    def read(self, requests: Sequence[Request]) -> Iterator[Sample | DatasetError]:
+    def read(self, requests: Requests) -> Iterator[Sample | DatasetError]:
         """Yield samples in order, or for each why it cannot be read."""
-        for number, source in enumerate(self._sources):
-            if source.reads_ahead:
-                self._read_ahead(source, [r for r in requests if self._dataset(r) == number])
+        self._read_ahead(requests)
         try:
-            yield from self._together(requests)
+            samples = self._columns(requests, check_ids=True).samples()
+            if self._wanted.more:
+                for sample, request in zip(samples, requests, strict=True):
+                    self._complete(sample, request)
+            yield from samples
         except (ValueError, IndexError, DatasetError):
             for request in requests:
                 try:
@@ -153,55 +176,51 @@ class Reader:
                 except DatasetError as error:
                     yield error
 
-    def _together(self, requests: Sequence[Request]) -> list[Sample]:
-        """Read all samples, or raise where one cannot be read so."""
-        positions = [request.position for request in requests]
-        samples = [Sample(key="", dataset=self._dataset(request)) for request in requests]
-        for stream in self._wanted.streams:
-            arrays = self._column(stream.name, requests, positions, samples)
-            if largest(arrays) >= stream.codebook_size:
-                raise ValueError("ids over the codebook")
-            for sample, ids in zip(samples, arrays, strict=True):
-                sample.tokens[stream.name] = ids
-            if stream.times:
-                arrays = self._column(stream.times, requests, positions, samples)
-                for sample, times in zip(samples, arrays, strict=True):
-                    if times.shape != (len(sample.tokens[stream.name]), 2):
-                        raise ValueError("times of other tokens")
-                    sample.times[stream.name] = times
-        if self._wanted.more:
-            for sample, request in zip(samples, requests, strict=True):
-                self._complete(sample, request)
-        return samples
+    def columns(self, requests: Requests) -> Columns:
+        """Read arrays alone; which ids there are is not looked at.
 
-    def _column(
-        self, name: str, requests: Sequence[Request], positions: list[int], samples: list[Sample]
-    ) -> Arrays:
-        tars = [self._tar(request.shard, name) for request in requests]
+        Raises:
+            ValueError, IndexError, DatasetError: a sample cannot be read so; `read` says why.
+
+        """
+        self._read_ahead(requests)
+        return self._columns(requests, check_ids=False)
+
+    def _columns(self, requests: Requests, *, check_ids: bool) -> Columns:
+        columns = Columns(datasets=[self._corpus.dataset(shard) for shard in requests.shards])
+        for stream in self._wanted.streams:
+            columns.tokens[stream.name] = arrays = self._column(stream.name, requests, columns)
+            if check_ids and largest(arrays) >= stream.codebook_size:
+                raise ValueError("ids over the codebook")
+            if stream.times:
+                columns.times[stream.name] = times = self._column(stream.times, requests, columns)
+                if any(b.shape != (len(a), 2) for a, b in zip(arrays, times, strict=True)):
+                    raise ValueError("times of other tokens")
+        return columns
+
+    def _column(self, name: str, requests: Requests, columns: Columns) -> Arrays:
+        tars = [self._tar(shard, name) for shard in requests.shards]
         held = [tar for tar in tars if isinstance(tar, HeldTar)]
-        keys, arrays = read_column(held, positions)
-        for sample, key in zip(samples, keys, strict=True):
-            if sample.key not in ("", key):
-                raise ValueError("keys that differ")
-            sample.key = key
+        keys, arrays = read_column(held, requests.positions)
+        columns.check_keys(keys)
         return arrays
 
-    def _dataset(self, request: Request) -> int:
-        return self._corpus.shards[request.shard].dataset
-
-    def _read_ahead(self, source: Source, requests: Sequence[Request]) -> None:
-        pairs = []
-        for request in requests:
-            # What cannot be opened is met again, and told, where the sample is read.
-            with contextlib.suppress(DatasetError):
-                pairs += [(self._tar(request.shard, name), request.position)
-                          for name in self._wanted.names]  # fmt: skip
-        source.read_ahead(pairs)
+    def _read_ahead(self, requests: Requests) -> None:
+        for number, source in enumerate(self._sources):
+            if not source.reads_ahead:
+                continue
+            pairs = []
+            for shard, position in zip(requests.shards, requests.positions, strict=True):
+                # What cannot be opened is met again, and told, where the sample is read.
+                with contextlib.suppress(DatasetError):
+                    if self._corpus.dataset(shard) == number:
+                        pairs += [(self._tar(shard, name), position) for name in self._wanted.names]
+            source.read_ahead(pairs)
 
     def _sample(self, request: Request) -> Sample:
         """Read a sample by itself; raises DatasetError with words for what is wrong."""
         shard, position = request.shard, request.position
-        sample = Sample(key="", dataset=self._dataset(request))
+        sample = Sample(key="", dataset=self._corpus.dataset(shard))
         for stream in self._wanted.streams:
             tar = self._tar(shard, stream.name)
             sample.tokens[stream.name] = ids = self._array(tar, position, sample)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from wavemill.loader.progress import Progress
-from wavemill.loader.reader import Request
+from wavemill.loader.reader import Requests
 from wavemill.loader.share import deal_window
 from wavemill.loader.windows import Window, Windows
 from wavemill.sharding.buckets import Ints
@@ -29,19 +31,26 @@ class Step:
     members: Ints
     """Of the window's samples, [B]."""
     bucket: str
+    seconds: float
+    """Of all its samples."""
+    tokens: int
     max_seconds: float
+    """Of the longest."""
     max_tokens: int
     repeats: bool
     """Whether its samples come elsewhere too, so that all ranks have as many batches."""
     after: Progress
     """Where the loader stands once the batch was taken."""
 
-    def requests(self) -> list[Request]:
+    def requests(self) -> Requests:
         """Return the samples to read."""
         window, members = self.window, self.members
-        columns = window.shard, window.position, window.stored, as_uniform(window.draw[members])
-        shard, position, stored = (column[members].tolist() for column in columns[:3])
-        return list(map(Request, shard, position, stored, columns[3].tolist()))
+        return Requests(
+            shards=window.shard[members].tolist(),
+            positions=window.position[members].tolist(),
+            seconds=window.stored[members].tolist(),
+            draws=as_uniform(window.draw[members]).tolist(),
+        )
 
 
 def steps(
@@ -89,12 +98,18 @@ def _taken(
     window: Window, dealt: RankPlan, progress: Progress, following: Progress, rank: Rank
 ) -> Iterator[Step]:
     plan, count = dealt.plan, dealt.steps
+    seconds, tokens = (
+        np.add.reduceat(lengths[plan.order], plan.offsets[:-1]) if len(plan) else lengths
+        for lengths in (window.seconds, window.tokens)
+    )
     for step in range(progress.steps(rank.world_size), count):
         batch = step * rank.world_size + rank.rank
         yield Step(
             window=window,
             members=plan.batch(batch),
             bucket=plan.buckets[int(plan.bucket_of_batch[batch])].name,
+            seconds=float(seconds[batch]),
+            tokens=int(tokens[batch]),
             max_seconds=float(plan.max_seconds[batch]),
             max_tokens=int(plan.max_tokens[batch]),
             repeats=batch >= len(plan) - dealt.repeated,

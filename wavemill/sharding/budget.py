@@ -1,5 +1,6 @@
 """What a batch may hold: how many samples, given its longest duration and its most tokens."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,19 @@ class Budget:
             counts = np.minimum(counts, self._profiled(seconds, tokens))
         return np.maximum(counts, 1)
 
+    def capacity_of(self, seconds: float, tokens: int) -> int:
+        """Return `capacity` of a single pair of lengths; much faster than an array of one."""
+        count = MAX_SIZE
+        some = max(tokens, 1)
+        for limit, measure in (
+            (self.seconds, seconds), (self.tokens, float(some)), (self.area, seconds * some),
+        ):  # fmt: skip
+            if limit is not None:
+                count = min(count, _times_of(limit, measure))
+        if self.sizes:
+            count = min(count, self._profiled_of(seconds, tokens))
+        return max(count, 1)
+
     def fullness(self, counts: Ints, seconds: Floats, tokens: Ints) -> Floats:
         """Return how much of the tightest limit batches use, over 1 where one sample is too long.
 
@@ -103,6 +117,14 @@ class Budget:
             counts = np.maximum(counts, np.where(holds, bucket.size, 0))
         return counts
 
+    def _profiled_of(self, seconds: float, tokens: int) -> int:
+        fitting = (
+            bucket.size
+            for bucket in self.sizes
+            if seconds <= bucket.max_seconds and tokens <= bucket.max_tokens
+        )
+        return max(fitting, default=0)
+
 
 def _times(limit: float, measure: npt.NDArray[Any]) -> Ints:
     """Return how often each goes into a limit, exact in the arithmetic that checks it."""
@@ -110,3 +132,11 @@ def _times(limit: float, measure: npt.NDArray[Any]) -> Ints:
     counts -= counts * measure > limit
     counts += (counts + 1) * measure <= limit
     return counts.astype(np.int64)
+
+
+def _times_of(limit: float, measure: float) -> int:
+    """Do what `_times` does for one number, in the same arithmetic."""
+    count = MAX_SIZE if limit >= MAX_SIZE * measure else math.floor(limit / measure)
+    count -= count * measure > limit
+    count += (count + 1) * measure <= limit
+    return count

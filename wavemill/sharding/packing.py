@@ -83,7 +83,7 @@ def _strips(
     for end in np.append(cut(ordered, packing.strips, phase, fills), len(ordered)).tolist():
         if end < len(ordered) and not budget.counts_tokens:
             # Whole batches; the longest of what is over begin the next strip.
-            end -= (end - start) % int(budget.capacity(ordered[end - 1], 0))  # noqa: PLW2901
+            end -= (end - start) % budget.capacity_of(float(ordered[end - 1]), 0)  # noqa: PLW2901
         if end > start:
             _shuffle_equals(ordered, by_length, end, keys, packing)
             yield start, end
@@ -145,7 +145,7 @@ def _fill_pools(
         longest, beyond = 0.0, float(seconds[start:end].max())
         while beyond > longest:
             longest = beyond
-            size = int(budget.capacity(longest, tokens[start]))
+            size = budget.capacity_of(longest, int(tokens[start]))
             count = left // size
             if end < len(seconds):
                 count = min(round((end - start) / size), count)
