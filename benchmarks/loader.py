@@ -1,13 +1,14 @@
-"""Measure how fast the loader gives batches, beside webdataset, lhotse, mosaic streaming, litdata.
+"""Measure how fast the loader gives samples, beside webdataset, lhotse, mosaic, litdata.
 
     python benchmarks/loader.py tokens
     python benchmarks/loader.py audio --clips examples/speech/audio
     python benchmarks/loader.py resume --samples 1000000
 
-`tokens`: uint16 [T, 8] of mixed T in one process, samples a second. wavemill shuffles, buckets and
-pads them into int64 batches; peers give single samples. `floor` copies the same bytes out of mapped
-files. `audio`: FLAC + tokens, beside libsndfile alone decoding the same bytes in as many threads.
-`resume`: seconds from a fresh loader and a state to the next batch, after 80 % of an epoch.
+`tokens`: uint16 [T, 8] of mixed T in one process, samples a second. First padded int64 batches:
+wavemill's, of like lengths, and 32 of a peer's samples as they come, padded in numpy. Then samples
+alone. `floor` copies the same bytes out of mapped files, in random order. `audio`: FLAC + tokens,
+beside libsndfile alone decoding the same bytes in as many threads. `resume`: seconds from a fresh
+loader and a state to the next batch, after 80 % of an epoch.
 
 All run in turns, from the page cache; printed are medians of samples a second, and of the ratios
 within a round. Peers that are not installed are named and left out: `pip install webdataset lhotse
@@ -22,42 +23,55 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks.loader_peers import TOKEN_PEERS, Read, decode_alone
-from benchmarks.speed import by_turns, ratio
+from loader_peers import PEERS, Corpus, Samples, decode_alone, mapped, padded
+from speed import by_turns, ratio
+
 from tests.sharding.drawn import Sample, clip_samples, make_dataset, token_samples
 from wavemill.loader import ShardLoader
 
 SHARD_MB = 64
 
+Way = Callable[[], int]
 
-def load(out: Path, **options: bool | int) -> Read:
+
+def load(out: Path, **options: Any) -> Way:
     """Read an epoch with wavemill."""
 
     def read() -> int:
-        loader = ShardLoader(out, batch_seconds=360, **options)  # type: ignore[arg-type]
-        return sum(len(batch) for batch in loader)
+        return sum(len(batch) for batch in ShardLoader(out, batch_seconds=360, **options))
 
     return read
 
 
-def prepare_peers(samples: list[Sample], folder: Path, out: Path) -> dict[str, Read]:
+def counted(samples: Samples) -> Way:
+    """Count what a peer gives."""
+    return lambda: sum(1 for _ in samples())
+
+
+def batched(samples: Samples) -> Way:
+    """Count what a peer gives, in padded batches."""
+    return lambda: sum(len(lengths) for _, lengths in padded(samples(), 32))
+
+
+def write_peers(samples: list[Sample], folder: Path, out: Path) -> dict[str, Samples]:
     """Write the samples for each peer that is installed."""
-    ways = {}
-    for name, peer in TOKEN_PEERS.items():
+    found = {}
+    for name, peer in PEERS.items():
         place = folder / name.replace(" ", "-")
         place.mkdir()
         try:
-            ways[name] = peer(samples, place, out)
+            found[name] = peer(Corpus(samples=samples, folder=place, out=out))
         except ImportError as error:
             print(f"left out: {name} ({error})")
-    return ways
+    return found
 
 
-def show(ways: Mapping[str, Read], count: int, rounds: int) -> None:
+def show(ways: Mapping[str, Way], count: int, rounds: int) -> None:
     """Time all in turns and print."""
     for name, read in ways.items():
         found = read()
@@ -72,13 +86,22 @@ def show(ways: Mapping[str, Read], count: int, rounds: int) -> None:
 def tokens(options: argparse.Namespace) -> None:
     """Compare on token samples."""
     samples = token_samples(options.samples, options.mean_seconds)
+    count, rounds = len(samples), options.rounds
     with tempfile.TemporaryDirectory(prefix="loader-") as place:
         folder = Path(place)
         out = make_dataset(samples, folder, "none", SHARD_MB)
-        size = sum(sample.codes[0].nbytes for sample in samples) / len(samples) / 1000
-        print(f"{len(samples):,} token samples of {size:.1f} KB in the mean, one process")
-        show({"wavemill": load(out), **prepare_peers(samples, folder, out)}, len(samples),
-             options.rounds)  # fmt: skip
+        peers = write_peers(samples, folder, out)
+        floor = {
+            "floor: mapped copies": counted(mapped(Corpus(samples=samples, folder=folder, out=out)))
+        }
+        size = sum(sample.codes[0].nbytes for sample in samples) / count / 1000
+        print(f"{count:,} token samples of {size:.1f} KB in the mean, in one process")
+        print("padded batches:")
+        others = {name: batched(peer) for name, peer in peers.items()}
+        show({"wavemill": load(out), **others, **floor}, count, rounds)
+        print("samples alone:")
+        others = {name: counted(peer) for name, peer in peers.items()}
+        show({"wavemill": load(out, collate=list), **others, **floor}, count, rounds)
 
 
 def audio(options: argparse.Namespace) -> None:
@@ -89,13 +112,15 @@ def audio(options: argparse.Namespace) -> None:
         out = make_dataset(samples, folder, "flac", SHARD_MB)
         seconds = sum(sample.num_samples / sample.sample_rate for sample in samples)
         print(f"{len(samples):,} samples of FLAC + tokens, {seconds / len(samples):.1f} s in the"
-              f" mean, {options.threads} threads; peers in one")  # fmt: skip
-        ways = {"wavemill": load(out, audio=True, threads=options.threads)}
-        ways["libsndfile alone"] = decode_alone(samples, options.threads)
-        peers = prepare_peers(samples, folder, out)
-        for name in ("webdataset, our tars", "floor: mapped copies"):
-            peers.pop(name)
-        show(ways | peers, len(samples), options.rounds)
+              f" mean; wavemill and libsndfile in {options.threads} threads")  # fmt: skip
+        peers = write_peers(samples, folder, out)
+        peers.pop("webdataset, our tars", None)
+        ways: dict[str, Way] = {
+            "wavemill": load(out, audio=True, threads=options.threads),
+            "libsndfile alone": lambda: decode_alone(samples, options.threads),
+        }
+        others = {name: counted(peer) for name, peer in peers.items()}
+        show({**ways, **others}, len(samples), options.rounds)
 
 
 def resume(options: argparse.Namespace) -> None:
@@ -148,7 +173,7 @@ def main() -> None:
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], int, float]] = {
     "tokens": (tokens, 20_000, 12.0),
-    "audio": (audio, 1000, 0.0),
+    "audio": (audio, 4000, 0.0),
     "resume": (resume, 1_000_000, 0.5),
 }
 

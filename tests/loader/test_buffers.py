@@ -3,13 +3,14 @@ import threading
 import numpy as np
 import torch
 
-from wavemill.loader.buffers import KEPT, Buffers
+from wavemill.loader.buffers import Buffers
 
+KEPT = 4
 LARGE = (1 << 18,)
 
 
 def test_memory_is_used_again_once_it_is_free() -> None:
-    buffers = Buffers()
+    buffers = Buffers(KEPT)
     array = buffers.empty(LARGE, np.int64)
     place = array.ctypes.data
     del array
@@ -18,7 +19,7 @@ def test_memory_is_used_again_once_it_is_free() -> None:
 
 
 def test_memory_that_anything_refers_to_is_left_alone() -> None:
-    buffers = Buffers()
+    buffers = Buffers(KEPT)
     held = []
     for number in range(3 * KEPT):
         array = buffers.empty(LARGE, np.int64)
@@ -32,7 +33,7 @@ def test_memory_that_anything_refers_to_is_left_alone() -> None:
 
 
 def test_larger_batches_take_the_place_of_smaller_buffers() -> None:
-    buffers = Buffers()
+    buffers = Buffers(KEPT)
     for size in range(1, 30):
         array = buffers.empty((size << 17,), np.int64)
         assert array.shape == (size << 17,)
@@ -40,7 +41,7 @@ def test_larger_batches_take_the_place_of_smaller_buffers() -> None:
 
 
 def test_threads_do_not_share_memory() -> None:
-    buffers = Buffers()
+    buffers = Buffers(KEPT)
     places = set()
 
     def take() -> None:

@@ -10,8 +10,11 @@ import numpy.typing as npt
 import soundfile
 
 from wavemill.audio import to_mono
+from wavemill.loader.buffers import Buffers
 
 _LOCAL = threading.local()
+_BUFFERS = Buffers(64)
+"""As many as a batch has samples, about: they lie in them until they are padded."""
 
 
 def decode(
@@ -39,7 +42,8 @@ def decode(
         expected = file.frames - file.tell()
         if seconds is not None:
             expected = min(expected, round(seconds * rate))
-        samples = file.read(expected, dtype="float32", always_2d=True)
+        samples = _BUFFERS.empty((expected, file.channels), np.float32)
+        samples = file.read(dtype="float32", always_2d=True, out=samples)
     if len(samples) < expected:
         raise ValueError(f"audio ends after {len(samples)} of {expected} samples")
     return to_mono(samples), rate

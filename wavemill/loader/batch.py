@@ -43,7 +43,8 @@ class Batch:
         return len(self.keys)
 
 
-_BUFFERS = Buffers()
+_BUFFERS = Buffers(4)
+"""One that is being written, and those that a trainer still holds."""
 
 Collate = Callable[[Sequence[Sample]], Any]
 

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-KEPT = 4
-"""Buffers of each kind and thread: one that is being written, those that a trainer still holds."""
 SMALLEST = 1 << 16
 """Bytes; less comes from the heap anyway."""
 
@@ -21,8 +19,9 @@ SMALLEST = 1 << 16
 class Buffers(threading.local):
     """Buffers of a thread."""
 
-    def __init__(self) -> None:
-        """Hold none yet."""
+    def __init__(self, kept: int) -> None:
+        """Keep so many at most in each thread."""
+        self._most = kept
         self._kept: list[npt.NDArray[np.uint8]] = []
         # What `getrefcount` says of a buffer that only the list holds.
         self._kept.append(np.empty(0, np.uint8))
@@ -41,9 +40,9 @@ class Buffers(threading.local):
         for number in free:
             if self._kept[number].nbytes >= size:
                 return _as(self._kept[number], size, shape, dtype)
-        if len(self._kept) == KEPT and not free:
+        if len(self._kept) == self._most and not free:
             return np.empty(shape, dtype)
-        if len(self._kept) == KEPT:
+        if len(self._kept) == self._most:
             del self._kept[free[0]]
         # Somewhat larger: batches of a budget differ by a little.
         self._kept.append(np.empty(size + size // 4, np.uint8))

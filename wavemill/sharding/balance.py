@@ -8,7 +8,7 @@ from wavemill.sharding.draw import Keys, mix
 from wavemill.sharding.flat import longest_of, offsets_of
 from wavemill.sharding.packing import Packing, pack
 
-SAMPLES = 1 << 15
+SAMPLES = 1 << 13
 """About as many are planned to find out."""
 TRIES = 4
 
