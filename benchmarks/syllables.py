@@ -26,6 +26,7 @@ import soundfile
 import torch
 
 from wavemill.audio import resample
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.features import log_mel
 from wavemill.tokenizers.sylber_encoder import SylberEncoder
 from wavemill.tokenizers.syllables import find_syllables
@@ -119,7 +120,7 @@ def accuracy(corpus: Path, every: int, hubert: Path | None) -> None:
         ),
     }  # fmt: skip
     if hubert is not None:
-        encoder = SylberEncoder(str(hubert), 9, 60.0)
+        encoder = SylberEncoder(str(hubert), 9, 60.0, Place())
         rows["hubert, as given"] = (lambda u: encoder.features(u.clip), 50, {})
     utterances = list(read(corpus, every))
     print(f"{len(utterances)} utterances of synthetic speech, tolerance {TOLERANCE_SECONDS} s")

@@ -16,6 +16,7 @@ from tests.conftest import SPEECH
 from tests.tokenizers.hubert_files import SETTINGS, write_hubert, write_units
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import TimedTokenizer
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.hubert_long import CHUNK_FRAMES, convolve, norm_over_time, windows
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer, SyllableEmbedder
 from wavemill.tokenizers.sylber_encoder import SylberEncoder
@@ -131,7 +132,7 @@ def test_silence_has_no_syllables(config: SylberConfig) -> None:
 
 def test_features_are_those_of_transformers_own_layer(tmp_path: Path, clips: list[Clip]) -> None:
     net = write_hubert(tmp_path, seed=4)
-    encoder = SylberEncoder(str(tmp_path), 2, 60.0)
+    encoder = SylberEncoder(str(tmp_path), 2, 60.0, Place())
     assert encoder.unused  # the third layer
     assert all(name.startswith("encoder.layers.2.") for name in encoder.unused)
     for clip in clips[:5]:

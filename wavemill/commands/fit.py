@@ -13,8 +13,23 @@ def fit() -> None:
     """Fit a tokenizer's quantizer to audio."""
 
 
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the model whose features are fitted runs."""
+    options = (
+        click.option(
+            "--device", default="cpu", show_default=True, help="Of its model: cpu, cuda or cuda:1."
+        ),
+        click.option(
+            "--precision", default="float32", show_default=True, help="Or bfloat16, on a GPU."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name a teacher."""
+    """Add the options that name a teacher and say where it runs."""
     options = (
         click.option(
             "--teacher",
@@ -27,6 +42,7 @@ def teacher_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--layer", type=int, metavar="K", help="Of the teacher; its last if left out."
         ),
+        place_options,
     )
     for option in reversed(options):
         command = option(command)
@@ -133,6 +149,7 @@ def kmeans(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--out", metavar="FILE", required=True, help="The units, a .safetensors file.")
 @click.option("--model", metavar="MODEL", help="As in sylber:model=...")
+@place_options
 @click.option("--units", type=int, default=10_000, show_default=True, help="How many.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -156,7 +173,8 @@ def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
         raise UsageError(f"--out {out} must be a .safetensors file")
     config = FitUnitsConfig(units=options["units"], seed=options["seed"])
     model = {"model": options["model"]} if options["model"] else {}
-    embedder = SyllableEmbedder(SylberConfig(**model))
+    place = {name: options[name] for name in ("device", "precision")}
+    embedder = SyllableEmbedder(SylberConfig(**model, **place))
     clips = Clips(inputs, SAMPLE_RATE)
     Reporter(quiet=quiet).say(f"fit sylber: {config.units} units")
     fitted = fit_from_clips(clips, embedder.embed, config)
@@ -174,14 +192,15 @@ def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
 
 
 def _teacher(options: dict[str, Any]) -> Any:
+    from wavemill.tokenizers.device import PlaceSettings
     from wavemill.tokenizers.teachers.base import TeacherConfig
     from wavemill.tokenizers.teachers.table import make_teacher
 
-    return make_teacher(
-        TeacherConfig(
-            name=options["teacher"], model=options["teacher_model"], layer=options["layer"]
-        )
+    place = PlaceSettings(device=options["device"], precision=options["precision"])
+    config = TeacherConfig(
+        name=options["teacher"], model=options["teacher_model"], layer=options["layer"]
     )
+    return make_teacher(config, place.place("fit"))
 
 
 def _heard(clips: Any) -> str:

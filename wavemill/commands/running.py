@@ -20,7 +20,9 @@ NOTHING_WRITTEN = "dry run: nothing was written"
 
 _OPTIONS = (
     click.option(
-        "--workers", type=int, help="Processes, locally; if not given, as many as the job is worth."
+        "--workers",
+        type=int,
+        help="Processes, locally; if not given, as many as the job is worth; one for a GPU.",
     ),
     click.option(
         "--runner", default="DirectRunner", show_default=True, help="An engine that Beam knows."

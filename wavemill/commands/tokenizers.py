@@ -62,6 +62,7 @@ def _facts(name: str) -> dict[str, Any]:
 
     build, config = TOKENIZERS[name]
     stated = [field for field in fields(config) if field.name != "name"]
+    stated.sort(key=lambda field: field.name not in config.__annotations__)  # inherited ones last
     needs = [field.name for field in stated if field.default is MISSING]
     settings = {f.name: None if f.default is MISSING else f.default for f in stated}
     missing = [package for package in build.packages if not is_installed(package)]

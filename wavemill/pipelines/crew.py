@@ -2,7 +2,9 @@
 
 A worker takes seconds to start and loads every tokenizer for itself. So a job gets one for each
 stretch of work that takes longer than that, by what its tokenizers are measured to take here; and
-no more than there are units, cores to run them, and memory to hold them.
+no more than there are units, cores to run them, and memory to hold them. On a GPU workers would
+wait for each other, and each would hold the models in its memory: a job whose tokenizers run there
+has one process.
 """
 
 import os
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wavemill.specs import Spec
 from wavemill.tokenizers.base import Tokenizer
 
 SECONDS_WORTH_A_WORKER = 15.0
@@ -18,6 +21,12 @@ SECONDS_WORTH_A_WORKER = 15.0
 BYTES_A_WORKER = 3 << 30
 BYTES_A_SECOND = 32_000
 """Of uncompressed speech; a unit of compressed audio holds more, and is worth a worker the more."""
+
+
+def need_gpu(tokenizers: Sequence[Spec]) -> bool:
+    """Say whether one of some tokenizers is to run on a GPU."""
+    devices = [dict(spec.settings).get("device", "cpu") for spec in tokenizers]
+    return any(device != "cpu" for device in devices)
 
 
 def measure(tokenizers: Sequence[Tokenizer]) -> float:

@@ -194,6 +194,8 @@ def _crewed(job: Job, units: int) -> Engine:
     engine = job.engine
     if engine.runner != engines.LOCAL or engine.workers or min(units, crew.available()) < 2:
         return engine
+    if crew.need_gpu(job.settings.tokenizers):
+        return engine.settle(1)
     cost = crew.measure(make_tokenizers(job.settings.tokenizers))
     return engine.settle(crew.worth(units, int(job.settings.unit_mb * 2**20), cost))
 

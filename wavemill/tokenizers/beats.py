@@ -26,6 +26,7 @@ from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.beats_distilled import SelfDistilled
 from wavemill.tokenizers.beats_fbank import FRAME_RATE, PATCH, SAMPLE_RATE, normalised_fbank
 from wavemill.tokenizers.beats_fbank import patches as cut_patches
+from wavemill.tokenizers.device import Place, PlaceSettings
 
 EMBED_DIM = 512
 CODE_DIM = 256
@@ -37,7 +38,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class BeatsConfig:
+class BeatsConfig(PlaceSettings):
     """Which weights: random ones, or a checkpoint's."""
 
     name: str = "beats"
@@ -86,8 +87,11 @@ class BeatsTokenizer:
             UsageError: the checkpoint cannot be had, or is no tokenizer's.
 
         """
+        self.place = config.place("beats")
         self._quantizer: _Quantizer = (
-            RandomProjection(config.seed) if config.model is None else SelfDistilled(config.model)
+            RandomProjection(config.seed, self.place)
+            if config.model is None
+            else SelfDistilled(config.model, self.place)
         )
         self.facts = TokenizerFacts(
             name=config.name,
@@ -97,7 +101,12 @@ class BeatsTokenizer:
             num_codebooks=1,
             codebook_size=self._quantizer.codebook_size,
             weights_digest=digest(
-                {**self._quantizer.digest, "name": config.name, "version": VERSION}
+                {
+                    **self._quantizer.digest,
+                    "name": config.name,
+                    "version": VERSION,
+                    **self.place.digest_parts,
+                }
             ),
         )
 
@@ -112,23 +121,29 @@ class RandomProjection:
 
     codebook_size = CODEBOOK_SIZE
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, place: Place) -> None:
         """Draw the weights."""
-        self._embedding, self._projection, self._codebook = _weights(seed)
+        self._place = place
+        weights = (part.to(place.device) for part in _weights(seed))
+        self._embedding, self._projection, self._codebook = weights
         # argmin |v - x|^2 = argmax v.x - |v|^2 / 2: one matrix product and no distances.
         self._half_norms = self._codebook.square().sum(dim=1) / 2
         self.digest: dict[str, str | int] = {"seed": seed}
 
-    @torch.inference_mode()
     def ids(self, clip: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         """Find the codeword of every patch of a clip [N]: [T]."""
-        patches_TF = cut_patches(normalised_fbank(torch.from_numpy(clip)))
-        return torch.cat([self._ids(part) for part in patches_TF.split(BLOCK_PATCHES)]).numpy()
+        with self._place.running():
+            with self._place.exact():
+                patches_TF = cut_patches(normalised_fbank(self._place.tensor(clip)))
+            ids_T = torch.cat([self._ids(part) for part in patches_TF.split(BLOCK_PATCHES)])
+        ids: npt.NDArray[np.int64] = ids_T.cpu().numpy()
+        return ids
 
     def _ids(self, patches_TF: Tensor) -> Tensor:
         embedded = functional.layer_norm(patches_TF @ self._embedding.T, (EMBED_DIM,))
         projected = functional.layer_norm(embedded @ self._projection.T, (CODE_DIM,))
-        scores_TK = projected @ self._codebook.T - self._half_norms
+        with self._place.exact():
+            scores_TK = projected.float() @ self._codebook.T - self._half_norms
         return scores_TK.argmax(dim=1)
 
 

@@ -7,7 +7,6 @@ codewords by cosine. Files are `Tokenizer_iter*.pt`: `{cfg, model}`.
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,6 +14,7 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.beats_encoder import BeatsCheckpoint, BeatsEncoder
 from wavemill.tokenizers.checkpoints import digest_tensors
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.nearest import Nearest
 from wavemill.tokenizers.threads import torch_threads
 
@@ -33,7 +33,7 @@ _INITTED = "quantize.embedding.initted"
 class SelfDistilled:
     """Ids of the encoder's patches; long clips are cut as `BeatsEncoder` says."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, place: Place) -> None:
         """Load a checkpoint.
 
         Raises:
@@ -48,7 +48,7 @@ class SelfDistilled:
             )
         if _INITTED in checkpoint.state and not bool(checkpoint.state[_INITTED].all()):
             raise UsageError(f"beats: the codebook of {checkpoint.url} was never trained")
-        self._encoder = BeatsEncoder(checkpoint)
+        self._encoder = BeatsEncoder(checkpoint, place)
         self._head = [checkpoint.tensor(name) for name in _HEAD]
         codebook_KC = checkpoint.tensor(_CODEBOOK)
         self._check_shapes(checkpoint.url, codebook_KC)
@@ -58,6 +58,8 @@ class SelfDistilled:
         parts = dict(zip((*_HEAD, _CODEBOOK), (*self._head, codebook_KC), strict=True))
         weights = digest([self._encoder.digest, digest_tensors(parts), VERSION])
         self.digest: dict[str, str | int] = {"model": weights}
+        self._place = place
+        self._head = [part.to(place.device) for part in self._head]
 
     def _check_shapes(self, url: str, codebook_KC: Tensor) -> None:
         width, code_dim = self._encoder.dim, codebook_KC.shape[-1]
@@ -66,12 +68,12 @@ class SelfDistilled:
             if tuple(part.shape) != shape:
                 raise UsageError(f"beats: {url}: {name} must be {shape}; got {tuple(part.shape)}")
 
-    @torch.inference_mode()
     def ids(self, clip: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         """Find the codeword of every patch of a clip [N]: [T]."""
-        features_TD = torch.from_numpy(self._encoder.features(clip))
-        with torch_threads(1):
-            ids: npt.NDArray[np.int64] = self._nearest.ids(self._project(features_TD)).numpy()
+        features_TD = self._place.tensor(self._encoder.features(clip))
+        with torch_threads(1), self._place.running():
+            points_TC = self._project(features_TD).float().cpu()
+            ids: npt.NDArray[np.int64] = self._nearest.ids(points_TC).numpy()
         return ids
 
     def _project(self, features_TD: Tensor) -> Tensor:

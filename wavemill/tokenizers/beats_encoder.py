@@ -24,6 +24,7 @@ from wavemill.tokenizers.beats_fbank import (
     normalised_fbank,
 )
 from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint, require
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import Clip, Features
 from wavemill.tokenizers.teachers.windows import in_windows
 from wavemill.tokenizers.threads import torch_threads
@@ -101,7 +102,7 @@ class BeatsEncoder:
     middle 19.2 s count.
     """
 
-    def __init__(self, checkpoint: BeatsCheckpoint, layer: int | None = None) -> None:
+    def __init__(self, checkpoint: BeatsCheckpoint, place: Place, layer: int | None = None) -> None:
         """Build the network and load its weights; `layer` as of a teacher.
 
         Raises:
@@ -120,6 +121,8 @@ class BeatsEncoder:
         self._mean = float(checkpoint.cfg.get("fbank_mean", FBANK_MEAN))
         self._std = float(checkpoint.cfg.get("fbank_std", FBANK_STD))
         self.dim: int = self._net.output_size()
+        self._place = place
+        self._net.to(place.device)
 
     @property
     def digest(self) -> str:
@@ -128,11 +131,11 @@ class BeatsEncoder:
         fbank = [self._mean, self._std]
         return digest([digest_tensors(self._net.state_dict()), settings, fbank, self._layer])
 
-    @torch.inference_mode()
     def features(self, clip: Clip) -> Features:
         """Compute the encoder's output, or its layer's, [T, D] float32."""
-        with torch_threads(1):
-            fbank_FM = normalised_fbank(torch.from_numpy(clip), self._mean, self._std)
+        with torch_threads(1), self._place.running():
+            with self._place.exact():
+                fbank_FM = normalised_fbank(self._place.tensor(clip), self._mean, self._std)
 
             def encode(start: int, stop: int) -> Features:
                 return self._encode(fbank_FM[start * PATCH : stop * PATCH])
@@ -148,7 +151,7 @@ class BeatsEncoder:
             x_1TD = net.post_extract_proj(x_1TD)
         # A layer's output is taken before the norm that ends a pre-norm encoder.
         run = net.encoder if self._layer is None else net.encoder.extract_features
-        features: Features = run(x_1TD)[0][0].contiguous().numpy()
+        features: Features = run(x_1TD)[0][0].float().contiguous().cpu().numpy()
         return features
 
 

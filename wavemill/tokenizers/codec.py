@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from wavemill.digest import digest
@@ -29,18 +28,18 @@ class CodecTokenizer(ABC):
     weights: ClassVar[str] = "the Hugging Face hub, or model="
     long_audio: ClassVar[str]
     facts: TokenizerFacts
-    place: Place = Place()
+    place: Place
     """Where the model is; clips go there and ids come back."""
 
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips so that none depends on another; see `Tokenizer.encode`."""
         with self.place.running():
-            clips = [torch.from_numpy(clip).to(self.place.device) for clip in batch]
+            clips = [self.place.tensor(clip) for clip in batch]
             return [*map(self._to_codes, self._encode_all(clips))]
 
     def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Turn ids [T, Q] into audio; see `Decoder.decode`."""
-        ids_QT = torch.from_numpy(codes.T.astype(np.int64)).to(self.place.device)
+        ids_QT = self.place.tensor(codes.T.astype(np.int64))
         with self.place.running():
             audio: npt.NDArray[np.float32] = self._decode(ids_QT).float().cpu().numpy()
         return audio

@@ -21,6 +21,7 @@ from wavemill.tokenizers.checkpoints import (
     require,
 )
 from wavemill.tokenizers.codec_layouts import Layout
+from wavemill.tokenizers.device import Place
 
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 HUB_INDEX = "model.safetensors.index.json"
@@ -40,27 +41,28 @@ class CodecClass:
     """From the authors' checkpoint; raises ValueError if it is another's."""
 
 
-def load_codec(codec: CodecClass, model: str) -> Any:
+def load_codec(codec: CodecClass, model: str, place: Place) -> Any:
     """Load a codec in float32, ready to encode, its weight normalisation folded into the weights.
 
     Args:
         codec: which.
         model: a name on the hub, a folder as the hub has it, or one of the authors' files.
+        place: where it shall run.
 
     Raises:
         UsageError: transformers is missing, there is no such model, or it is another codec's.
 
     """
     transformers = require("transformers", "codecs", codec.name)
-    place = find_model(model, codec.name)
-    if Path(place).is_dir():
-        settings, state = _read_folder(codec, place)
+    found = find_model(model, codec.name)
+    if Path(found).is_dir():
+        settings, state = _read_folder(codec, found)
     else:
-        settings, state = _read_file(codec, place)
+        settings, state = _read_file(codec, found)
     with quiet_transformers(transformers):
-        loaded, report = _build(transformers, codec, place, settings, state)
-    _check_report(codec, place, report)
-    return _folded(loaded.eval().requires_grad_(requires_grad=False))
+        loaded, report = _build(transformers, codec, found, settings, state)
+    _check_report(codec, found, report)
+    return _folded(loaded.eval().requires_grad_(requires_grad=False)).to(place.device)
 
 
 def digest_codec(model: Any) -> str:

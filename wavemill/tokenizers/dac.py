@@ -18,18 +18,18 @@ from wavemill.tokenizers.blocks import Window, run_in_blocks
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import dac_layout
-from wavemill.tokenizers.device import Place
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.threads import torch_threads
 
 DAC = CodecClass(name="dac", model="DacModel", config="DacConfig", convert=dac_layout)
 BLOCK_STEPS = 100
-"""How much is encoded at once: 1 to 2 s."""
+"""How much is encoded at once on a CPU: 1 to 2 s."""
 UNITS_A_BLOCK = (1, 3, 9)
 """Dilations of the residual units before each stride."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DacConfig:
+class DacConfig(PlaceSettings):
     """Which model, and how many of its codebooks."""
 
     name: str = "dac"
@@ -37,8 +37,6 @@ class DacConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.pth`."""
     codebooks: int | None = None
     """The first so many; None for all, 9 at 44.1 kHz."""
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
 
     def __post_init__(self) -> None:
         """Check that there is a codebook; how many there are depends on the model."""
@@ -63,10 +61,13 @@ class DacTokenizer(CodecTokenizer):
             UsageError: the model is not there, is another codec's, or has fewer codebooks.
 
         """
-        self.place = Place(device=config.device).check("dac")
-        self._model = load_codec(DAC, config.model)
+        self.place = config.place("dac")
+        self._model = load_codec(DAC, config.model, self.place)
+        self.place.keep_exact(self._model.quantizer)
         settings = self._model.config
         self._windows = list(encoder_windows(settings.downsampling_ratios))
+        frame_rate = settings.sampling_rate / settings.hop_length
+        self._block_steps = self.place.block_steps(BLOCK_STEPS, frame_rate)
         self._codebooks = config.codebooks or settings.n_codebooks
         if self._codebooks > settings.n_codebooks:
             raise UsageError(
@@ -77,19 +78,18 @@ class DacTokenizer(CodecTokenizer):
             name=config.name,
             kind="dac",
             sample_rate=settings.sampling_rate,
-            frame_rate=settings.sampling_rate / settings.hop_length,
+            frame_rate=frame_rate,
             num_codebooks=self._codebooks,
             codebook_size=settings.codebook_size,
             weights_digest=weights_digest(
                 self._model, codebooks=self._codebooks, **self.place.digest_parts
             ),
         )
-        self._model.to(self.place.device)
 
     def _encode(self, clip_N: Tensor) -> Tensor:
         filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.hop_length))
         with torch_threads(1):
-            return run_in_blocks(self._ids, self._windows, filled_N, BLOCK_STEPS).T
+            return run_in_blocks(self._ids, self._windows, filled_N, self._block_steps).T
 
     def _ids(self, clip_N: Tensor) -> Tensor:
         encoded = self._model.encode(

@@ -1,20 +1,32 @@
-"""Where a codec's model runs, and in what precision: a CPU and float32 unless a setting says so.
+"""Where a model runs, and in what precision: on a CPU in float32 unless a setting says otherwise.
 
 Another device or precision rounds otherwise, and what rounds otherwise now and then chooses another
 id. So nothing is chosen by what a machine happens to have, both are settings that key the spool,
 and on a GPU float32 means that: no TF32, and algorithms that give the same twice.
+
+What picks ids from a network's output (quantizers, distances, segmentation) stays in float32 or
+double, whatever the network runs in; so does what is heard before it (spectra).
+
+No GPU was at hand when this was written. `tests/tokenizers/test_pretended_gpu.py` runs all of it on
+a pretended one, which finds tensors that are left on the CPU; `tests/gpu/` is for a real one.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from wavemill.errors import UsageError
 
 KINDS = ("cpu", "cuda")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+GPU_BLOCK_SECONDS = 30.0
+"""Of audio, at once on a GPU: a guess, see `Place.block_steps`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +42,11 @@ class Place:
     def kind(self) -> str:
         """`cpu` or `cuda`."""
         return self.device.split(":", 1)[0]
+
+    @property
+    def index(self) -> int:
+        """Of the device among those of its kind; 0 if it says none."""
+        return int(self.device.partition(":")[2] or 0)
 
     @property
     def digest_parts(self) -> dict[str, str]:
@@ -59,6 +76,23 @@ class Place:
             )
         return self
 
+    def tensor(self, array: npt.NDArray[np.generic]) -> Tensor:
+        """Put an array there."""
+        return torch.from_numpy(array).to(self.device)
+
+    def block_steps(self, steps: int, steps_a_second: float) -> int:
+        """Say how many steps of a clip to run at once.
+
+        A CPU is fastest with blocks that stay in its cache, and `steps` were measured there. A GPU
+        is idle between small ones: it gets half a minute at least. That was not measured.
+
+        Clips run one by one on a GPU, too. Its libraries choose how to sum by the shape of what
+        they get, so a clip that is padded to its neighbours' length would round by them.
+        """
+        if self.kind == "cpu":
+            return steps
+        return max(steps, round(GPU_BLOCK_SECONDS * steps_a_second))
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run what is inside in this precision, without gradients."""
@@ -74,3 +108,34 @@ class Place:
         """Take what is inside out of a lower precision."""
         with torch.autocast(self.kind, enabled=False):
             yield
+
+    def keep_exact(self, part: Any, method: str = "forward") -> None:
+        """Have a method of a module take and use float32 in the midst of a lower precision."""
+        if self.precision == "float32":
+            return
+        inner = getattr(part, method)
+
+        def in_float32(x: Tensor, *others: Any, **named: Any) -> Any:
+            with self.exact():
+                return inner(x.float(), *others, **named)
+
+        setattr(part, method, in_float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceSettings:
+    """The settings that every tokenizer has: where its model runs, and how precisely."""
+
+    device: str = "cpu"
+    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
+    precision: str = "float32"
+    """`bfloat16` for a fast GPU: many ids are then others."""
+
+    def place(self, what: str) -> Place:
+        """Return the place, for the tokenizer `what`.
+
+        Raises:
+            UsageError: there is no such device or precision, or not here.
+
+        """
+        return Place(device=self.device, precision=self.precision).check(what)

@@ -22,7 +22,7 @@ from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import encodec_layout
-from wavemill.tokenizers.device import Place
+from wavemill.tokenizers.device import PlaceSettings
 
 ENCODEC = CodecClass(
     name="encodec", model="EncodecModel", config="EncodecConfig", convert=encodec_layout
@@ -32,7 +32,7 @@ DECODED_RMS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodecConfig:
+class EncodecConfig(PlaceSettings):
     """Which model, and how many of its codebooks."""
 
     name: str = "encodec"
@@ -40,10 +40,6 @@ class EncodecConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.th`."""
     bandwidth: float = 6.0
     """In kbit/s; at 24 kHz 1.5, 3, 6, 12, 24 are 2, 4, 8, 16, 32 codebooks."""
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
-    precision: str = "float32"
-    """`bfloat16` for a fast GPU: many ids are then others."""
 
     def __post_init__(self) -> None:
         """Check the bandwidth's sign; which there are depends on the model."""
@@ -65,8 +61,9 @@ class EncodecTokenizer(CodecTokenizer):
 
         """
         require("numba", self.extra, "encodec")
-        self.place = Place(device=config.device, precision=config.precision).check("encodec")
-        self._model = load_codec(ENCODEC, config.model)
+        self.place = config.place("encodec")
+        self._model = load_codec(ENCODEC, config.model, self.place)
+        self.place.keep_exact(self._quantizer, "encode")
         self._bandwidth = config.bandwidth
         settings = self._model.config
         if config.bandwidth not in settings.target_bandwidths:
@@ -85,12 +82,13 @@ class EncodecTokenizer(CodecTokenizer):
                 self._model, bandwidth=config.bandwidth, **self.place.digest_parts
             ),
         )
-        self._model.to(self.place.device)
         self._blocks = None
         if settings.use_causal_conv and settings.chunk_length is None and not settings.normalize:
             from wavemill.tokenizers.causal_blocks import BlockEncoder  # with numba
 
-            self._blocks = BlockEncoder(self._model.encoder, settings.hop_length)
+            self._blocks = BlockEncoder(
+                self._model.encoder, settings.hop_length, settings.sampling_rate, self.place
+            )
 
     @property
     def _quantizer(self) -> Any:
@@ -101,8 +99,7 @@ class EncodecTokenizer(CodecTokenizer):
             return super()._encode_all(clips)
         codes: list[list[Tensor]] = [[] for _ in clips]
         for number, latents_TD in self._blocks.latents(clips):
-            with self.place.exact():
-                ids_Q1T = self._quantizer.encode(latents_TD.float().T[None], self._bandwidth)
+            ids_Q1T = self._quantizer.encode(latents_TD.T[None], self._bandwidth)
             codes[number].append(ids_Q1T[:, 0])
         return [torch.cat(pieces, dim=-1) for pieces in codes]
 

@@ -55,22 +55,24 @@ def _window() -> torch.Tensor:
     return torch.hann_window(_WINDOW_SAMPLES, periodic=False, dtype=torch.float32)
 
 
-def _frames(clip: npt.NDArray[np.float32]) -> torch.Tensor:
+def _frames(clip: npt.NDArray[np.float32], device: str) -> torch.Tensor:
     """Cut overlapping windows, a view of shape [T, 400]."""
     count = num_frames(len(clip))
     before = (_WINDOW_SAMPLES - _HOP_SAMPLES) // 2
     after = (count - 1) * _HOP_SAMPLES + _WINDOW_SAMPLES - before - len(clip)
     padded = np.pad(clip, (before, after), mode="symmetric")
-    return torch.from_numpy(padded).unfold(0, _WINDOW_SAMPLES, _HOP_SAMPLES)
+    return torch.from_numpy(padded).to(device).unfold(0, _WINDOW_SAMPLES, _HOP_SAMPLES)
 
 
 def _log_mel(frames: torch.Tensor) -> torch.Tensor:
-    spectrum = torch.view_as_real(torch.fft.rfft(frames * _window(), n=_FFT_SAMPLES))
+    spectrum = torch.view_as_real(
+        torch.fft.rfft(frames * _window().to(frames.device), n=_FFT_SAMPLES)
+    )
     power = spectrum.square().sum(dim=-1)
-    return (power @ mel_matrix()).clamp_(min=_FLOOR).log_()
+    return (power @ mel_matrix().to(power.device)).clamp_(min=_FLOOR).log_()
 
 
-def log_mel(clip: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def log_mel(clip: npt.NDArray[np.float32], device: str = "cpu") -> npt.NDArray[np.float32]:
     """Compute the natural logarithm of 80 mel bands, 20-7600 Hz, every 10 ms.
 
     25 ms Hann windows, no dither, no pre-emphasis. One clip at a time, so the result does not
@@ -78,6 +80,7 @@ def log_mel(clip: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     Args:
         clip: mono, [N] float32 in [-1, 1] at 16 kHz; N >= 1.
+        device: of torch, where it is computed.
 
     Returns:
         [T, 80] float32 with T = `num_frames(N)`.
@@ -88,9 +91,9 @@ def log_mel(clip: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """
     if clip.ndim != 1 or not len(clip):
         raise ValueError(f"log_mel takes a mono clip [N] with N >= 1; got shape {clip.shape}")
-    frames = _frames(np.asarray(clip, dtype=np.float32))
+    frames = _frames(np.asarray(clip, dtype=np.float32), device)
     out = np.empty((len(frames), NUM_MELS), dtype=np.float32)
     for start in range(0, len(frames), _CHUNK_FRAMES):
         chunk = slice(start, start + _CHUNK_FRAMES)
-        out[chunk] = _log_mel(frames[chunk]).numpy()
+        out[chunk] = _log_mel(frames[chunk]).cpu().numpy()
     return out

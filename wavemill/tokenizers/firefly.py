@@ -114,17 +114,20 @@ class Firefly(nn.Module):
 
     def forward(self, audio_BN: Tensor) -> tuple[Tensor, Tensor]:
         """Code and decode, as training does: audio [B, 1, N'] and ids [B, T, Q]."""
-        features_BCF, ids_BTQ = self.quantizer(self.features(audio_BN))
+        features_BCF, ids_BTQ = self.quantizer(self.backbone(self.mel(audio_BN)))
         return self.head(features_BCF), ids_BTQ
 
-    def features(self, audio_BN: Tensor) -> Tensor:
-        """Give the encoder's features, [B, C, F]; a clip has at least `SHORTEST_SAMPLES`."""
-        features: Tensor = self.backbone(log_mel(audio_BN, self.sizes.num_mels))
-        return features
+    def mel(self, audio_BN: Tensor) -> Tensor:
+        """Give what the encoder hears, [B, num_mels, F]; a clip has `SHORTEST_SAMPLES` or more."""
+        return log_mel(audio_BN, self.sizes.num_mels)
 
     def encode(self, audio_BN: Tensor) -> Tensor:
         """Give ids [B, T, Q]; T is a quarter of the frames, rounded up."""
-        z_BCT = self.quantizer.downsample(self.features(audio_BN))
+        return self.ids(self.mel(audio_BN))
+
+    def ids(self, mel_BMF: Tensor) -> Tensor:
+        """Give the ids of what `mel` gives."""
+        z_BCT = self.quantizer.downsample(self.backbone(mel_BMF))
         ids_BTQ: Tensor = self.quantizer.residual_fsq(z_BCT.mT)[1]
         return ids_BTQ
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,6 +17,7 @@ from wavemill.digest import digest
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.firefly import SAMPLE_RATE, SHORTEST_SAMPLES, Firefly
 from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
 from wavemill.tokenizers.threads import torch_threads
@@ -26,11 +26,11 @@ VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""
 PUBLISHED = "firefly-gan-vq-fsq-8x1024-21hz-generator.*"
 BLOCK_STEPS = 860
-"""How much is encoded at once: 40 s."""
+"""How much is encoded at once on a CPU: 40 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class GfsqConfig:
+class GfsqConfig(PlaceSettings):
     """Which weights."""
 
     name: str = "gfsq"
@@ -62,42 +62,51 @@ class GfsqTokenizer:
             UsageError: the model is not there, is broken, or is another.
 
         """
+        self.place = config.place("gfsq")
         url = find_checkpoint(find_model(config.model, "gfsq"), PUBLISHED, "gfsq")
         state = published_state(read_checkpoint(url), url)
         self.codec = Firefly()
         load_strictly(self.codec, state, url)
         freeze(self.codec)
+        self.codec.to(self.place.device)
+        self.place.keep_exact(self.codec.quantizer.residual_fsq)
         self._windows = self.codec.windows
+        frame_rate = SAMPLE_RATE / Reach.of(self._windows).step
+        self._block_steps = self.place.block_steps(BLOCK_STEPS, frame_rate)
         self.facts = TokenizerFacts(
             name=config.name,
             kind="gfsq",
             sample_rate=SAMPLE_RATE,
-            frame_rate=SAMPLE_RATE / Reach.of(self._windows).step,
+            frame_rate=frame_rate,
             num_codebooks=self.codec.quantizer.residual_fsq.num_codebooks,
             codebook_size=self.codec.quantizer.residual_fsq.codebook_size,
-            weights_digest=digest({"weights": digest_tensors(state), "version": VERSION}),
+            weights_digest=digest(
+                {"weights": digest_tensors(state), "version": VERSION, **self.place.digest_parts}
+            ),
         )
 
-    @torch.inference_mode()
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        with torch_threads(1):
-            return [self._encode(torch.from_numpy(clip)) for clip in batch]
+        with self.place.running(), torch_threads(1):
+            return [self._encode(self.place.tensor(clip)) for clip in batch]
 
     def _encode(self, clip_N: Tensor) -> Codes:
         clip_N = functional.pad(clip_N, (0, max(0, SHORTEST_SAMPLES - len(clip_N))))
-        ids_TQ = run_in_blocks(self._ids, self._windows, clip_N, BLOCK_STEPS)
-        codes: Codes = ids_TQ.numpy().astype(np.uint16)
+        ids_TQ = run_in_blocks(self._ids, self._windows, clip_N, self._block_steps)
+        codes: Codes = ids_TQ.cpu().numpy().astype(np.uint16)
         return codes
 
     def _ids(self, clip_N: Tensor) -> Tensor:
-        return self.codec.encode(clip_N[None])[0]
+        with self.place.exact():
+            mel_BMF = self.codec.mel(clip_N[None])
+        return self.codec.ids(mel_BMF)[0]
 
-    @torch.inference_mode()
     def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Turn ids [T, 8] into audio, 2048 samples a step; see `Decoder.decode`."""
-        ids_BTQ = torch.from_numpy(codes.astype(np.int64))[None]
-        audio: npt.NDArray[np.float32] = self.codec.decode(ids_BTQ)[0, 0].numpy()
+        with self.place.running():
+            ids_BTQ = self.place.tensor(codes.astype(np.int64))[None]
+            audio_N = self.codec.decode(ids_BTQ)[0, 0].float().cpu()
+        audio: npt.NDArray[np.float32] = audio_N.numpy()
         return audio
 
 

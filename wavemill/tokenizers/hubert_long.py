@@ -107,7 +107,7 @@ def _statistics(conv: Any, epsilon: float, wave: Tensor) -> tuple[Tensor, Tensor
     """Return mean and 1 / deviation over time of each channel of a convolution: [C, 1] each."""
     kernel, stride = conv.kernel_size[0], conv.stride[0]
     count = (len(wave) - kernel) // stride + 1
-    total = torch.zeros(conv.out_channels, dtype=torch.float64)
+    total = torch.zeros(conv.out_channels, dtype=torch.float64, device=wave.device)
     squares = torch.zeros_like(total)
     step = CHUNK_FRAMES * 64
     for start in range(0, count, step):

@@ -18,6 +18,7 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.checkpoints import digest_tensors, read_tensors
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.nearest import Nearest
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, WEIGHTS_FILE
 from wavemill.tokenizers.teachers.fitted import read_config, teacher_of
@@ -29,7 +30,7 @@ CENTROIDS = "centroids"
 
 
 @dataclass(frozen=True, kw_only=True)
-class KmeansConfig:
+class KmeansConfig(PlaceSettings):
     """Which centroids, and where their teacher is."""
 
     name: str = "kmeans"
@@ -57,12 +58,13 @@ class KmeansTokenizer:
             UsageError: one of them cannot be had, is broken, or does not go with the other.
 
         """
+        self.place = config.place("kmeans")
         if not storage.is_folder(config.model):
             raise UsageError(f"kmeans: no folder {config.model}: give one that `{COMMAND}` wrote")
         url = storage.join(config.model, CONFIG_FILE)
         fitted = read_config(url, COMMAND)
         centroids_KD = _centroids(storage.join(config.model, WEIGHTS_FILE))
-        self.teacher = teacher_of(url, fitted, None, config.teacher_model, None)
+        self.teacher = teacher_of(url, fitted, None, config.teacher_model, None, self.place)
         if centroids_KD.shape[1] != self.teacher.facts.dim:
             raise UsageError(
                 f"kmeans: the centroids in {config.model} have {centroids_KD.shape[1]} dimensions,"
@@ -73,6 +75,7 @@ class KmeansTokenizer:
             "weights": digest_tensors({CENTROIDS: centroids_KD}),
             "features": self.teacher.facts.digest,
             "version": VERSION,
+            **self.place.digest_parts,
         }
         self.facts = TokenizerFacts(
             name=config.name,

@@ -18,16 +18,16 @@ from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.codec_layouts import mimi_layout
-from wavemill.tokenizers.device import Place
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.threads import torch_threads
 
 MIMI = CodecClass(name="mimi", model="MimiModel", config="MimiConfig", convert=mimi_layout)
 FRAMES_A_BLOCK = 25
-"""2 s, whose activations are small."""
+"""Of a CPU: 2 s, whose activations are small."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MimiConfig:
+class MimiConfig(PlaceSettings):
     """Which model, and how many of its codebooks."""
 
     name: str = "mimi"
@@ -35,8 +35,6 @@ class MimiConfig:
     """A name on the hub, a folder as the hub has it, or the authors' `.safetensors`."""
     codebooks: int = 8
     """The first so many, the semantic one among them; 8 as Moshi uses, of 32."""
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:1`; ids of another device may differ now and then."""
 
     def __post_init__(self) -> None:
         """Check that there is a codebook; how many there are depends on the model."""
@@ -62,8 +60,9 @@ class MimiTokenizer(CodecTokenizer):
             UsageError: the model is not there, is another codec's, or has fewer codebooks.
 
         """
-        self.place = Place(device=config.device).check("mimi")
-        self._model = load_codec(MIMI, config.model)
+        self.place = config.place("mimi")
+        self._model = load_codec(MIMI, config.model, self.place)
+        self.place.keep_exact(self._model.quantizer, "encode")
         settings = self._model.config
         fewest, most = settings.num_semantic_quantizers, settings.num_quantizers
         if not fewest <= config.codebooks <= most:
@@ -71,18 +70,19 @@ class MimiTokenizer(CodecTokenizer):
                 f"mimi: codebooks={config.codebooks} must be {fewest} to {most} for {config.model}"
             )
         self._codebooks = config.codebooks
+        frame_rate = settings.sampling_rate / settings.frame_size
+        self._block_frames = self.place.block_steps(FRAMES_A_BLOCK, frame_rate)
         self.facts = TokenizerFacts(
             name=config.name,
             kind="mimi",
             sample_rate=settings.sampling_rate,
-            frame_rate=settings.sampling_rate / settings.frame_size,
+            frame_rate=frame_rate,
             num_codebooks=config.codebooks,
             codebook_size=settings.codebook_size,
             weights_digest=weights_digest(
                 self._model, codebooks=config.codebooks, **self.place.digest_parts
             ),
         )
-        self._model.to(self.place.device)
 
     def _encode(self, clip_N: Tensor) -> Tensor:
         filled_N = functional.pad(clip_N, (0, -len(clip_N) % self._model.config.frame_size))
@@ -94,7 +94,7 @@ class MimiTokenizer(CodecTokenizer):
     def _latents(self, clip_N: Tensor) -> Iterator[Tensor]:
         """Run the encoder over a clip of whole frames; yield latents [1, D, T], in order."""
         attended = convolved = None
-        for block_N in clip_N.split(FRAMES_A_BLOCK * self._model.config.frame_size):
+        for block_N in clip_N.split(self._block_frames * self._model.config.frame_size):
             part = self._model.encoder(
                 block_N[None, None], cache=attended, padding_cache=convolved, use_streaming=True
             )

@@ -18,6 +18,7 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.checkpoints import digest_tensors
+from wavemill.tokenizers.device import Place, PlaceSettings
 from wavemill.tokenizers.quantizer_files import CONFIG_FILE, FeatureQuantizer, load_quantizer
 from wavemill.tokenizers.teachers.base import Teacher, TeacherConfig
 from wavemill.tokenizers.teachers.fitted import read_config, teacher_of
@@ -30,7 +31,7 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "mvq_logmel80_4x256.safete
 
 
 @dataclass(frozen=True, kw_only=True)
-class MvqConfig:
+class MvqConfig(PlaceSettings):
     """Which quantizer, of which teacher's features, and how thorough the search is."""
 
     name: str = "mvq"
@@ -57,17 +58,18 @@ class MvqConfig:
             )
 
 
-def _load(config: MvqConfig) -> tuple[FeatureQuantizer, Teacher]:
+def _load(config: MvqConfig, place: Place) -> tuple[FeatureQuantizer, Teacher]:
     """Load a quantizer and the teacher of its features."""
     if config.model is None:
-        return load_quantizer(str(DEFAULT_WEIGHTS)), make_teacher(TeacherConfig())
+        return load_quantizer(str(DEFAULT_WEIGHTS)), make_teacher(TeacherConfig(), place)
     if storage.is_folder(config.model):
         url = storage.join(config.model, CONFIG_FILE)
         fitted = read_config(url, COMMAND)
         model = load_quantizer(config.model)
-        teacher = teacher_of(url, fitted, config.teacher, config.teacher_model, config.layer)
+        named = config.teacher, config.teacher_model, config.layer
+        teacher = teacher_of(url, fitted, *named, place)
     elif storage.exists(config.model):
-        model, teacher = load_quantizer(config.model), _named_teacher(config)
+        model, teacher = load_quantizer(config.model), _named_teacher(config, place)
     else:
         raise UsageError(f"mvq: there is no folder {config.model}: give one that `{COMMAND}` wrote")
     if model.quantizer.dim != teacher.facts.dim:
@@ -78,7 +80,7 @@ def _load(config: MvqConfig) -> tuple[FeatureQuantizer, Teacher]:
     return model, teacher
 
 
-def _named_teacher(config: MvqConfig) -> Teacher:
+def _named_teacher(config: MvqConfig, place: Place) -> Teacher:
     """Build the teacher for a quantizer's file, such as SPEAR's, which does not name its own."""
     if config.teacher is None:
         raise UsageError(
@@ -86,7 +88,7 @@ def _named_teacher(config: MvqConfig) -> Teacher:
             " teacher_model= and layer= if it has them"
         )
     return make_teacher(
-        TeacherConfig(name=config.teacher, model=config.teacher_model, layer=config.layer)
+        TeacherConfig(name=config.teacher, model=config.teacher_model, layer=config.layer), place
     )
 
 
@@ -109,13 +111,15 @@ class MvqTokenizer:
             UsageError: the model is not there, is broken, or is one of other features.
 
         """
-        self.model, self.teacher = _load(config)
+        self.place = config.place("mvq")
+        self.model, self.teacher = _load(config, self.place)
         self._refinements = config.refinements
         settings = {
             "weights": digest_tensors(self.model.state()),
             "refinements": config.refinements,
             "features": self.teacher.facts.digest,
             "version": VERSION,
+            **self.place.digest_parts,
         }
         self.facts = TokenizerFacts(
             name=config.name,

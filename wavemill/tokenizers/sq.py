@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import torch
 import yaml
 from torch import Tensor
 from torch.nn import functional
@@ -25,6 +24,7 @@ from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 from wavemill.tokenizers.blocks import Reach, run_in_blocks
 from wavemill.tokenizers.checkpoints import digest_tensors, read_checkpoint
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.published_files import find_checkpoint, freeze, inner_state, load_strictly
 from wavemill.tokenizers.scalar_codec import ScalarCodec, ScalarCodecSizes
 from wavemill.tokenizers.threads import torch_threads
@@ -33,11 +33,11 @@ VERSION = 1
 """Goes up when the same audio and weights would get other tokens."""
 CONFIG_FILE = "config.yaml"
 BLOCK_STEPS = 500
-"""How much is encoded at once: 10 s."""
+"""How much is encoded at once on a CPU: 10 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SqConfig:
+class SqConfig(PlaceSettings):
     """Which weights, and how many levels they were trained with, which no file of theirs says."""
 
     name: str = "sq"
@@ -75,6 +75,7 @@ class SqTokenizer:
             UsageError: the model is not there, is broken, or is another.
 
         """
+        self.place = config.place("sq")
         url = find_checkpoint(config.model, "ckpt*", "sq")
         sizes = read_sizes(storage.join(url.rpartition("/")[0] or ".", CONFIG_FILE))
         self.codec = ScalarCodec(sizes, scale=config.levels // 2)
@@ -85,10 +86,13 @@ class SqTokenizer:
             "sizes": asdict(sizes),
             "levels": config.levels,
             "version": VERSION,
+            **self.place.digest_parts,
         }
         freeze(self.codec)
+        self.codec.to(self.place.device)
         self._windows = self.codec.windows
         self._step = Reach.of(self._windows).step
+        self._block_steps = self.place.block_steps(BLOCK_STEPS, sizes.sample_rate / self._step)
         self.facts = TokenizerFacts(
             name=config.name,
             kind="sq",
@@ -99,26 +103,25 @@ class SqTokenizer:
             weights_digest=digest(settings),
         )
 
-    @torch.inference_mode()
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:
         """Encode clips one by one, so that none depends on another; see `Tokenizer.encode`."""
-        with torch_threads(1):
-            return [self._encode(torch.from_numpy(clip)) for clip in batch]
+        with self.place.running(), torch_threads(1):
+            return [self._encode(self.place.tensor(clip)) for clip in batch]
 
     def _encode(self, clip_N: Tensor) -> Codes:
         clip_N = functional.pad(clip_N, (0, max(0, self._step - len(clip_N))))
-        ids_TD = run_in_blocks(self._ids, self._windows, clip_N, BLOCK_STEPS)
-        codes: Codes = ids_TD.numpy().astype(np.uint8)
+        ids_TD = run_in_blocks(self._ids, self._windows, clip_N, self._block_steps)
+        codes: Codes = ids_TD.cpu().numpy().astype(np.uint8)
         return codes
 
     def _ids(self, clip_N: Tensor) -> Tensor:
-        return self.codec.to_ids(self.codec.encode(clip_N[None, None]))[0].T
+        return self.codec.to_ids(self.codec.encode(clip_N[None, None]).float())[0].T
 
-    @torch.inference_mode()
     def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Turn ids [T, D] into audio; see `Decoder.decode`."""
-        ids_DT = torch.from_numpy(codes.astype(np.int64)).T
-        audio_BCN = self.codec.decode(self.codec.from_ids(ids_DT[None]))
+        with self.place.running():
+            ids_DT = self.place.tensor(codes.astype(np.int64)).T
+            audio_BCN = self.codec.decode(self.codec.from_ids(ids_DT[None])).float().cpu()
         # The authors' centred layers of odd stride give some samples more than the steps last.
         audio: npt.NDArray[np.float32] = audio_BCN[0, 0, : len(codes) * self._step].numpy()
         return audio

@@ -17,6 +17,7 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.base import Codes, Times, TokenizerFacts
 from wavemill.tokenizers.checkpoints import require
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.sylber_encoder import OVERLAP_SECONDS, SAMPLE_RATE, SylberEncoder
 from wavemill.tokenizers.syllables import Features, find_syllables
 from wavemill.tokenizers.units import load_units
@@ -26,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class SylberConfig:
+class SylberConfig(PlaceSettings):
     """Which weights and units, and where syllables end."""
 
     name: str = "sylber"
@@ -72,9 +73,10 @@ class SyllableEmbedder:
             UsageError: a package is not installed, or the model cannot be had.
 
         """
+        self.place = config.place("sylber")
         require("numba", self.extra, "sylber")
         self._config = config
-        self.encoder = SylberEncoder(config.model, config.layers, config.max_seconds)
+        self.encoder = SylberEncoder(config.model, config.layers, config.max_seconds, self.place)
 
     def embed(self, clip: npt.NDArray[np.float32]) -> tuple[Features, Times]:
         """Find the syllables of a clip [N] at 16 kHz.
@@ -124,6 +126,7 @@ class SylberTokenizer(SyllableEmbedder):
             "layers": config.layers,
             "max_seconds": config.max_seconds,
             "version": VERSION,
+            **self.place.digest_parts,
         }
         self.facts = TokenizerFacts(
             name=config.name,

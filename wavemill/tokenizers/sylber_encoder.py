@@ -22,6 +22,7 @@ from wavemill.tokenizers.checkpoints import (
     read_tensors,
     require,
 )
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.hubert_long import receptive_field, run_long
 from wavemill.tokenizers.syllables import Features
 from wavemill.tokenizers.threads import torch_threads
@@ -46,13 +47,14 @@ _SHAPING = (
 class SylberEncoder:
     """Turns clips into features."""
 
-    def __init__(self, model: str, layers: int, max_seconds: float) -> None:
+    def __init__(self, model: str, layers: int, max_seconds: float, place: Place) -> None:
         """Load the weights.
 
         Args:
             model: a state dict of HuBERT-base, a folder that transformers wrote, or a hub's name.
             layers: how many are run.
             max_seconds: the longest clip that is run whole, and the window of longer ones.
+            place: where it runs.
 
         Raises:
             UsageError: the model is not there, is broken, or lacks weights.
@@ -74,31 +76,32 @@ class SylberEncoder:
             ),
             "config": {name: getattr(config, name) for name in _SHAPING},
         }
+        self._place = place
+        self._net.to(place.device)
         self._longest = round(max_seconds * SAMPLE_RATE / self.hop_samples)
         self._overlap = round(OVERLAP_SECONDS * SAMPLE_RATE / self.hop_samples)
 
-    @torch.inference_mode()
     def features(self, clip: npt.NDArray[np.float32]) -> Features:
         """Encode a clip [N] at 16 kHz: [T, D] float32, a frame every `hop_samples`, T >= 1.
 
         A clip shorter than a frame is filled with silence to one.
         """
-        wave = _normalised(torch.from_numpy(np.asarray(clip, np.float32)))
-        wave = functional.pad(wave, (0, max(0, self.shortest_samples - len(wave))))
-        frames = (len(wave) - self.shortest_samples) // self.hop_samples + 1
-        with torch_threads(1):
+        with torch_threads(1), self._place.running():
+            wave = _normalised(self._place.tensor(np.asarray(clip, np.float32)))
+            wave = functional.pad(wave, (0, max(0, self.shortest_samples - len(wave))))
+            frames = (len(wave) - self.shortest_samples) // self.hop_samples + 1
             if frames <= self._longest:
                 states = self._net(wave[None]).last_hidden_state[0]
             else:
                 states = run_long(self._net, wave, self._longest, self._overlap)
-        features: Features = states.numpy()
+        features: Features = states.float().cpu().numpy()
         return features
 
 
 def _normalised(wave: Tensor) -> Tensor:
     """Give a clip mean 0 and deviation 1; silence, and a single sample, become zeros."""
     centred = wave - wave.mean()
-    spread = centred.std() if len(wave) > 1 else torch.zeros(())
+    spread = centred.std() if len(wave) > 1 else wave.new_zeros(())
     return centred / spread if spread > 0 else torch.zeros_like(wave)
 
 

@@ -15,6 +15,7 @@ from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
+from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.teachers.windows import windows
 from wavemill.tokenizers.threads import torch_threads
 
@@ -24,7 +25,7 @@ WINDOW_STEPS, CONTEXT_STEPS = 1500, 250
 
 
 @dataclass(frozen=True, kw_only=True)
-class Xcodec2Config:
+class Xcodec2Config(PlaceSettings):
     """Which model."""
 
     name: str = "xcodec2"
@@ -50,7 +51,9 @@ class Xcodec2Tokenizer(CodecTokenizer):
             UsageError: the model is not there or is another codec's.
 
         """
-        self._model = load_codec(XCODEC2, config.model)
+        self.place = config.place("xcodec2")
+        self._model = load_codec(XCODEC2, config.model, self.place)
+        self.place.keep_exact(self._model.quantizer)
         settings = self._model.config
         transformers = require("transformers", self.extra, "xcodec2")
         self._features = transformers.Xcodec2FeatureExtractor(
@@ -66,7 +69,7 @@ class Xcodec2Tokenizer(CodecTokenizer):
             frame_rate=settings.sampling_rate / settings.hop_length,
             num_codebooks=1,
             codebook_size=size,
-            weights_digest=weights_digest(self._model),
+            weights_digest=weights_digest(self._model, **self.place.digest_parts),
         )
 
     def _encode(self, clip_N: Tensor) -> Tensor:
@@ -82,9 +85,10 @@ class Xcodec2Tokenizer(CodecTokenizer):
         return torch.cat(parts, dim=-1)
 
     def _ids(self, clip_N: Tensor) -> Tensor:
-        features = self._features(
-            clip_N.numpy(), sampling_rate=self.facts.sample_rate, return_tensors="pt"
-        )
+        with self.place.exact():
+            features = self._features(
+                clip_N.cpu().numpy(), sampling_rate=self.facts.sample_rate, return_tensors="pt"
+            ).to(self.place.device)
         codes_1T: Tensor = self._model.encode(**features, return_dict=True).audio_codes[0]
         return codes_1T
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.errors import UsageError
+from wavemill.tokenizers.device import Place
 
 Clip = npt.NDArray[np.float32]
 """Mono, [N] float32 in [-1, 1]."""
@@ -77,6 +78,8 @@ class Teacher(Protocol):
     """The extra of wavemill that brings them."""
     config: TeacherConfig
     facts: TeacherFacts
+    place: Place
+    """Where it runs; no part of the facts: a model is of whatever its teacher's features are."""
 
     def features(self, clip: Clip) -> Features:
         """Compute the features of one clip.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from wavemill.digest import digest
 from wavemill.tokenizers.beats_encoder import WINDOW_SECONDS, BeatsCheckpoint, BeatsEncoder
 from wavemill.tokenizers.beats_fbank import FRAME_RATE, SAMPLE_RATE
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import Clip, Features, TeacherConfig, TeacherFacts
 
 VERSION = 1
@@ -21,7 +22,7 @@ class BeatsTeacher:
     packages: ClassVar[tuple[str, ...]] = ("openbeats",)
     extra: ClassVar[str] = "units"
 
-    def __init__(self, config: TeacherConfig) -> None:
+    def __init__(self, config: TeacherConfig, place: Place) -> None:
         """Load the checkpoint.
 
         Raises:
@@ -29,8 +30,8 @@ class BeatsTeacher:
 
         """
         model = config.required_model("a checkpoint in Microsoft's format")
-        self._encoder = BeatsEncoder(BeatsCheckpoint(model, "teacher beats"), config.layer)
-        self.config = config
+        self._encoder = BeatsEncoder(BeatsCheckpoint(model, "teacher beats"), place, config.layer)
+        self.config, self.place = config, place
         self.facts = TeacherFacts(
             kind=config.name,
             sample_rate=SAMPLE_RATE,

@@ -10,6 +10,7 @@ from typing import Any
 
 from wavemill import storage
 from wavemill.errors import UsageError
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import Teacher, TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 
@@ -24,6 +25,7 @@ def describe(teacher: Teacher) -> dict[str, Any]:
             "dim": facts.dim,
             "frame_rate": facts.frame_rate,
             "sample_rate": facts.sample_rate,
+            **teacher.place.digest_parts,
         },
     }
 
@@ -47,7 +49,12 @@ def read_config(url: str, command: str) -> dict[str, Any]:
 
 
 def teacher_of(
-    url: str, config: dict[str, Any], name: str | None, model: str | None, layer: int | None
+    url: str,
+    config: dict[str, Any],
+    name: str | None,
+    model: str | None,
+    layer: int | None,
+    place: Place,
 ) -> Teacher:
     """Build the teacher that a config.json names.
 
@@ -57,6 +64,7 @@ def teacher_of(
         name: the teacher that the user named; None for the one in the config.json.
         model: where its weights are now; None for where they were.
         layer: None for that in the config.json.
+        place: where it runs.
 
     Raises:
         UsageError: it cannot be had, or its features are not those that the model was fitted on.
@@ -73,7 +81,7 @@ def teacher_of(
         model=model if model is not None else stored.get("model"),
         layer=layer if layer is not None else stored.get("layer"),
     )
-    teacher = make_teacher(wanted)
+    teacher = make_teacher(wanted, place)
     if config.get("features") != teacher.facts.digest:
         raise UsageError(
             f"{url}: features must be {teacher.facts.digest!r}, those of teacher {fitted_on} as it"

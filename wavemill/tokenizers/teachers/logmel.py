@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from wavemill.errors import UsageError
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.features import FEATURE_KIND, FRAME_RATE, NUM_MELS, SAMPLE_RATE, log_mel
 from wavemill.tokenizers.teachers.base import Clip, Features, TeacherConfig, TeacherFacts
 
@@ -13,13 +14,18 @@ class LogMelTeacher:
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = "units"
 
-    def __init__(self, config: TeacherConfig) -> None:
+    def __init__(self, config: TeacherConfig, place: Place) -> None:
         """Check that nothing was asked for that log-mel has not."""
         if config.model is not None or config.layer is not None:
             raise UsageError(
                 "teacher logmel has no weights and no layers: leave these settings out"
             )
-        self.config = config
+        if place.precision != "float32":
+            raise UsageError(
+                f"teacher logmel is no network that could run in {place.precision}: leave precision"
+                " out"
+            )
+        self.config, self.place = config, place
         self.facts = TeacherFacts(
             kind=config.name,
             sample_rate=SAMPLE_RATE,
@@ -31,4 +37,5 @@ class LogMelTeacher:
 
     def features(self, clip: Clip) -> Features:
         """Compute log-mel, [T, 80]; see `Teacher.features`."""
-        return log_mel(clip)
+        with self.place.running():
+            return log_mel(clip, self.place.device)

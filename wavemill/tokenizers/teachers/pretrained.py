@@ -11,6 +11,7 @@ from torch import nn
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.checkpoints import digest_tensors, find_model, quiet_transformers, require
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import TeacherConfig
 
 # What a config.json says of the file and of the package that wrote it, but not of the features.
@@ -20,11 +21,14 @@ _VOLATILE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transfor
 class Pretrained:
     """A model of the transformers package, in float32 and ready to run."""
 
-    def __init__(self, config: TeacherConfig, types: tuple[str, ...], part: str = "") -> None:
+    def __init__(
+        self, config: TeacherConfig, place: Place, types: tuple[str, ...], part: str = ""
+    ) -> None:
         """Load a folder, or a model of the hub.
 
         Args:
             config: names the model.
+            place: where it shall run.
             types: the `model_type`s that are wanted.
             part: of the model's tensors those that begin so must all be there.
 
@@ -51,7 +55,7 @@ class Pretrained:
                 output_loading_info=True,
                 trust_remote_code=False,
             )
-        self.model.eval()
+        self.model.eval().to(place.device)
         # Masks are used in training alone; fine-tuned checkpoints leave them out.
         missing = [
             name

@@ -8,9 +8,10 @@ the features of HuBERT base by a third.
 from typing import ClassVar
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from wavemill.errors import UsageError
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.hubert_long import (
     count_frames,
     norm_over_time,
@@ -46,14 +47,14 @@ class TransformersTeacher:
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
 
-    def __init__(self, config: TeacherConfig) -> None:
+    def __init__(self, config: TeacherConfig, place: Place) -> None:
         """Load the model.
 
         Raises:
             UsageError: it cannot be had, is of another type than the name says, or is not whole.
 
         """
-        loaded = Pretrained(config, (config.name,))
+        loaded = Pretrained(config, place, (config.name,))
         check_layer(config, loaded.config.num_hidden_layers)
         extractor = loaded.feature_extractor()
         if extractor.sampling_rate != SAMPLE_RATE:
@@ -64,7 +65,7 @@ class TransformersTeacher:
         cut_at_layer(self._model.encoder, config.layer, norm_ends=norm_ends)
         self._hop = int(np.prod(loaded.config.conv_stride))
         self._reach = receptive_field(loaded.config.conv_kernel, loaded.config.conv_stride)
-        self.config = config
+        self.config, self.place = config, place
         self.facts = TeacherFacts(
             kind=config.name,
             sample_rate=SAMPLE_RATE,
@@ -84,20 +85,23 @@ class TransformersTeacher:
     def features(self, clip: Clip) -> Features:
         """Compute a layer's output, [T, D]; see `Teacher.features`."""
         heard = _normalised(clip) if self._normalise else clip
-        wave = torch.from_numpy(np.pad(heard, (0, max(0, self._reach - len(heard)))))
+        wave = self.place.tensor(np.pad(heard, (0, max(0, self._reach - len(heard)))))
         steps = count_frames(self._model.config, len(wave))
         a_second = SAMPLE_RATE // self._hop
-        with torch.inference_mode(), torch_threads(1):
+        with self.place.running(), torch_threads(1):
             if steps <= WINDOW_SECONDS * a_second:
-                whole: Features = self._model(wave[None]).last_hidden_state[0].numpy()
-                return whole
+                return _features(self._model(wave[None]).last_hidden_state[0])
             norm = norm_over_time(self._model, wave)
 
             def encode(start: int, stop: int) -> Features:
-                part: Features = run_window(self._model, wave, norm, start, stop).numpy()
-                return part
+                return _features(run_window(self._model, wave, norm, start, stop))
 
             return in_windows(steps, WINDOW_SECONDS * a_second, CONTEXT_SECONDS * a_second, encode)
+
+
+def _features(states_TD: Tensor) -> Features:
+    features: Features = states_TD.float().cpu().numpy()
+    return features
 
 
 def _normalised(clip: Clip) -> Clip:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.tokenizers.checkpoints import find_model, require
+from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import (
     Clip,
     Features,
@@ -50,7 +50,7 @@ class WhisperTeacher:
     packages: ClassVar[tuple[str, ...]] = ("transformers",)
     extra: ClassVar[str] = "codecs"
 
-    def __init__(self, config: TeacherConfig) -> None:
+    def __init__(self, config: TeacherConfig, place: Place) -> None:
         """Load the model.
 
         Raises:
@@ -59,10 +59,10 @@ class WhisperTeacher:
         """
         folder = find_model(config.required_model("a folder or the name on the hub"), "whisper")
         load = _ctranslate2 if (Path(folder) / "model.bin").exists() else _transformers
-        self._encode, mels, dim, weights = load(config, folder)
+        self._encode, mels, dim, weights = load(config, folder, place)
         package = require("transformers", self.extra, "teacher whisper")
         self._extractor: Any = package.WhisperFeatureExtractor(feature_size=mels)
-        self.config = config
+        self.config, self.place = config, place
         self.facts = TeacherFacts(
             kind=config.name,
             sample_rate=SAMPLE_RATE,
@@ -88,25 +88,26 @@ class WhisperTeacher:
         return in_windows(steps, WINDOW_SECONDS * a_second, 0, encode)
 
 
-def _transformers(config: TeacherConfig, folder: str) -> tuple[Encode, int, int, str]:
+def _transformers(config: TeacherConfig, folder: str, place: Place) -> tuple[Encode, int, int, str]:
     """Load a model of the transformers package: (encode, mels, D, digest of the weights)."""
-    loaded = Pretrained(config, ("whisper",), part="encoder.")
+    loaded = Pretrained(config, place, ("whisper",), part="encoder.")
     check_layer(config, loaded.config.encoder_layers)
     encoder = loaded.model.encoder
     cut_at_layer(encoder, config.layer, norm_ends=True)
     if loaded.config.max_source_positions != WINDOW_SECONDS * SAMPLE_RATE // HOP_SAMPLES:
         raise UsageError(f"teacher whisper: {folder} does not take 30 s of audio at a time")
 
-    @torch.inference_mode()
     def encode(mel: Features) -> Features:
-        features: Features = encoder(torch.from_numpy(mel)[None]).last_hidden_state[0].numpy()
+        with place.running():
+            states_1TD = encoder(place.tensor(mel)[None]).last_hidden_state
+            features: Features = states_1TD[0].float().cpu().numpy()
         return features
 
     weights = features_digest(encoder, scale=loaded.config.scale_embedding)
     return encode, loaded.config.num_mel_bins, loaded.config.d_model, weights
 
 
-def _ctranslate2(config: TeacherConfig, folder: str) -> tuple[Encode, int, int, str]:
+def _ctranslate2(config: TeacherConfig, folder: str, place: Place) -> tuple[Encode, int, int, str]:
     """Load a model of the ctranslate2 package, as `_transformers` does."""
     if config.layer is not None:
         raise UsageError(
@@ -116,16 +117,23 @@ def _ctranslate2(config: TeacherConfig, folder: str) -> tuple[Encode, int, int, 
     package = require("ctranslate2", "whisper", "teacher whisper")
     try:
         model = package.models.Whisper(
-            folder, device="cpu", compute_type="float32", inter_threads=1, intra_threads=1
+            folder,
+            device=place.kind,
+            device_index=place.index,
+            compute_type=place.precision,
+            inter_threads=1,
+            intra_threads=1,
         )
     except (RuntimeError, ValueError) as error:
         raise UsageError(
-            f"teacher whisper: {folder} is no CTranslate2 Whisper model: {error}"
+            f"teacher whisper: {folder} is no CTranslate2 Whisper model that runs on"
+            f" {place.device} in {place.precision}: {error}"
         ) from error
 
     def encode(mel: Features) -> Features:
         view = package.StorageView.from_array(np.ascontiguousarray(mel[None], np.float32))
-        features: Features = np.array(model.encode(view), dtype=np.float32)[0]
+        encoded = model.encode(view, to_cpu=True).to(package.DataType.float32)
+        features: Features = np.array(encoded, dtype=np.float32)[0]
         return features
 
     dim = encode(np.zeros((model.n_mels, 3000), np.float32)).shape[1]
