@@ -3,14 +3,17 @@
 import os
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from wavemill.pipelines import crew
+from wavemill.pipelines import crew, prepare
 from wavemill.pipelines.engine import Engine
+from wavemill.pipelines.settings import PrepareSettings
+from wavemill.specs import Spec
 
 UNIT = 16 << 20
 """Bytes: some 524 s of speech."""
@@ -64,6 +67,31 @@ def test_a_tokenizer_is_measured_on_one_thread_and_when_it_is_warm() -> None:
     assert 0.01 <= cost < 0.3
     assert tokenizer.threads == [1, 1]
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("specs", "needed"),
+    [
+        ([], False),
+        (["beats", "dac:model=m,device=cpu"], False),
+        (["beats", "dac:model=m,device=cuda"], True),
+        (["mvq:device=cuda:1"], True),
+    ],
+)
+def test_what_runs_on_a_gpu_is_told_by_its_settings(specs: list[str], needed: bool) -> None:
+    assert crew.need_gpu([Spec.parse(text) for text in specs]) is needed
+
+
+def test_a_job_on_a_gpu_has_one_process_unless_it_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "available", lambda: 8)
+    settings = PrepareSettings(
+        inputs=("in",), out="out", segmenter=Spec(name="vad"), unit_mb=16.0,
+        tokenizers=(Spec.parse("mvq:device=cuda"),),
+    )  # fmt: skip
+    job = SimpleNamespace(engine=Engine(), settings=settings)
+    assert prepare._crewed(job, 1000).workers == 1  # type: ignore[arg-type]
+    job.engine = Engine(workers=3)
+    assert prepare._crewed(job, 1000).workers == 3  # type: ignore[arg-type]
 
 
 def test_a_number_that_was_given_stays() -> None:

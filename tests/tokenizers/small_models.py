@@ -1,19 +1,22 @@
-"""A small tokenizer of random weights for every name in the table, and what cuts its long clips."""
+"""A small tokenizer of random weights for every name in the table, and clips to encode."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.tokenizers.codec_files import SMALL, real_clips, write_small
+from tests.tokenizers.codec_files import SMALL, Clip, real_clips, write_small
 from tests.tokenizers.hubert_files import SETTINGS, write_hubert, write_units
 from tests.tokenizers.random_models import write_model
 from tests.tokenizers.teachers import tiny
 from wavemill.specs import Spec
-from wavemill.tokenizers.base import Tokenizer
+from wavemill.tokenizers.base import TimedTokenizer, Tokenizer
 from wavemill.tokenizers.codec_layouts import ENCODEC_48KHZ
 from wavemill.tokenizers.fit_kmeans import FitKmeansConfig, fit_from_clips, save_model
 from wavemill.tokenizers.table import make_tokenizer
@@ -158,3 +161,42 @@ def make(label: str, settings: Settings) -> Tokenizer:
     """Build a tokenizer by its label above."""
     given = tuple((key, str(value)) for key, value in settings.items())
     return make_tokenizer(Spec(name=label.partition("/")[0], settings=given))
+
+
+LABELS = pytest.mark.parametrize("label", MODELS)
+
+
+@cache
+def mixed_clips(sample_rate: int) -> list[Clip]:
+    """Cut 64 stretches of speech and of other sounds, of one sample to three seconds."""
+    random = np.random.default_rng(0)
+    clips = [clip for clip in real_clips(sample_rate, 32) for _ in range(2)][:64]
+    lengths = np.geomspace(1, 3 * sample_rate, len(clips)).astype(int)
+    cut = []
+    for clip, length in zip(
+        random.permutation(np.array(clips, dtype=object)), lengths, strict=True
+    ):
+        whole = np.tile(clip, -(-int(length) // len(clip)))
+        start = int(random.integers(len(whole) - length + 1))
+        cut.append(np.ascontiguousarray(whole[start : start + length], dtype=np.float32))
+    return cut
+
+
+def tokens(tokenizer: Tokenizer, clips: list[Clip]) -> list[list[Any]]:
+    """Encode clips, with times where there are any."""
+    if isinstance(tokenizer, TimedTokenizer):
+        return [[c.tolist(), t.tolist()] for c, t in tokenizer.encode_timed(clips)]
+    return [[codes.tolist()] for codes in tokenizer.encode(clips)]
+
+
+def share_of_equal(these: Sequence[Any], those: Sequence[Any]) -> float:
+    """Compare clips' tokens; those of an irregular clock by their times, too."""
+    equal = count = 0
+    for one, other in zip(these, those, strict=True):
+        if len(one) == 1:
+            assert np.shape(one[0]) == np.shape(other[0])
+        rows = [set(map(str, np.ndenumerate(found[0]))) for found in (one, other)]
+        if len(one) == 2:
+            rows = [set(map(str, zip(*found, strict=True))) for found in (one, other)]
+        equal, count = equal + len(rows[0] & rows[1]), count + len(rows[1])
+    return equal / count

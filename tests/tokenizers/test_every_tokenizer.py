@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.conftest import SPEECH
-from tests.tokenizers.codec_files import Clip, real_clips
-from tests.tokenizers.small_models import MODELS, Settings, make
+from tests.tokenizers.codec_files import Clip
+from tests.tokenizers.small_models import LABELS, MODELS, Settings, make, mixed_clips, tokens
 from tests.tokenizers.teachers.tiny import Trap
 from wavemill.audio import resample
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-from wavemill.tokenizers.base import TimedTokenizer, Tokenizer
+from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.table import TOKENIZERS
 
 for package in ("transformers", "openbeats", "faiss"):
@@ -34,38 +33,6 @@ for package in ("transformers", "openbeats", "faiss"):
 
 LONG_SECONDS = 24
 ENDLESS = 10**9
-LABELS = pytest.mark.parametrize("label", MODELS)
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
-    found = {}
-    for label, model in MODELS.items():
-        found[label] = model.write(tmp_path_factory.mktemp(label.replace("/", "-")))
-    return found
-
-
-@cache
-def mixed_clips(sample_rate: int) -> list[Clip]:
-    """Cut 64 stretches of speech and of other sounds, of one sample to three seconds."""
-    random = np.random.default_rng(0)
-    clips = [clip for clip in real_clips(sample_rate, 32) for _ in range(2)][:64]
-    lengths = np.geomspace(1, 3 * sample_rate, len(clips)).astype(int)
-    cut = []
-    for clip, length in zip(
-        random.permutation(np.array(clips, dtype=object)), lengths, strict=True
-    ):
-        whole = np.tile(clip, -(-int(length) // len(clip)))
-        start = int(random.integers(len(whole) - length + 1))
-        cut.append(np.ascontiguousarray(whole[start : start + length], dtype=np.float32))
-    return cut
-
-
-def tokens(tokenizer: Tokenizer, clips: list[Clip]) -> list[list[Any]]:
-    """Encode clips, with times where there are any."""
-    if isinstance(tokenizer, TimedTokenizer):
-        return [[c.tolist(), t.tolist()] for c, t in tokenizer.encode_timed(clips)]
-    return [[codes.tolist()] for codes in tokenizer.encode(clips)]
 
 
 def test_every_name_in_the_table_has_a_small_model() -> None:
