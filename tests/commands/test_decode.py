@@ -1,15 +1,20 @@
 """`wavemill decode` gives the sound of a sample's tokens, and says why where it cannot."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 from tests.conftest import UTTERANCES, read_jsonl, wavemill
 from tests.tokenizers.random_models import write_model
+from wavemill.cli import main
 from wavemill.tokenizers import load
 from wavemill.tokenizers.base import Decoder
+from wavemill.tokenizers.device import on_cpu
 
 KEY = "hello-world"
 
@@ -46,6 +51,25 @@ def test_a_sample_is_decoded_as_its_tokenizer_decodes_it(coded: Path, tmp_path: 
     assert done.json["tokens"] == len(codes)
     wanted = np.clip(codec.decode(codes)[: len(source)], -1, 1)
     assert np.abs(audio - wanted).max() < 1e-4
+
+
+def test_tokens_of_a_gpu_are_decoded_where_there_is_none(coded: Path, tmp_path: Path) -> None:
+    made = tmp_path / "out"
+    shutil.copytree(coded / "out", made)
+    spec = f"sq:device=cuda,model={coded},name=coded"
+    with on_cpu():
+        digest = load(spec).facts.weights_digest
+    content = json.loads((made / "dataset.json").read_text("utf-8"))
+    assert digest != content["tokenizers"]["coded"]["weights_digest"]
+    content["tokenizers"]["coded"]["weights_digest"] = digest
+    content["settings"]["tokenizers"][1] = spec
+    (made / "dataset.json").write_text(json.dumps(content), "utf-8")
+    runner = CliRunner()
+    words = ["decode", str(made), "--tokenizer", "coded", "--key", key_of(coded), "--wav"]
+    assert runner.invoke(main, [*words, str(tmp_path / "a.wav")]).exit_code == 0
+    words[1] = str(coded / "out")
+    assert runner.invoke(main, [*words, str(tmp_path / "b.wav")]).exit_code == 0
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
 
 
 @pytest.mark.parametrize(

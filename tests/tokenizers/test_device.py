@@ -71,6 +71,16 @@ def test_products_are_made_in_the_precision_asked_for_and_what_is_exact_is_not()
         assert not torch.backends.cudnn.allow_tf32
 
 
+def test_a_program_that_allowed_rougher_products_gets_exact_ones_and_keeps_its_setting() -> None:
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with Place().running():
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_blocks_are_as_measured_on_a_cpu_and_half_a_minute_at_least_on_a_gpu() -> None:
     assert Place().block_steps(100, 50.0) == 100
     assert Place(device="cuda:1").block_steps(100, 50.0) == 1500
@@ -128,7 +138,7 @@ def test_bfloat16_gives_many_of_the_ids_and_each_clip_s_depend_on_it_alone(
     assert [tokens(lower, [clip])[0] for clip in clips[::-1]] == together[::-1]
     assert LEAST_EQUAL.get(label, 0.85) <= share_of_equal(together, tokens(exact, clips)) < 1
     if isinstance(lower, Decoder):
-        audio = lower.decode(lower.encode(clips[-1:])[0])
+        audio = lower.decode(lower.encode(clips[:1])[0])
         assert audio.dtype == np.float32
         assert np.isfinite(audio).all()
 

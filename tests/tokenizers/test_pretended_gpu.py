@@ -15,7 +15,7 @@ from tests.tokenizers.pretended_gpu import pretended_gpu
 from tests.tokenizers.small_models import LABELS, MODELS, Settings, make, mixed_clips, tokens
 from tests.tokenizers.teachers import tiny
 from wavemill.tokenizers.base import Decoder
-from wavemill.tokenizers.device import Place
+from wavemill.tokenizers.device import Place, on_cpu
 from wavemill.tokenizers.teachers.base import TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 
@@ -59,6 +59,10 @@ def test_a_tokenizer_puts_every_tensor_where_its_model_is(
             codes = cpu.encode(clips[1:2])[0]
             assert np.array_equal(gpu.decode(codes), cpu.decode(codes))
     assert gpu.facts.weights_digest != cpu.facts.weights_digest
+    with on_cpu():
+        decoder = make(label, {**written[label], "device": "cuda"})
+    assert decoder.facts == gpu.facts
+    assert tokens(decoder, clips[:2]) == tokens(cpu, clips[:2])
 
 
 def _beats(folder: Path) -> dict[str, Any]:

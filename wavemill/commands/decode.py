@@ -19,6 +19,7 @@ def decode(out: str, *, tokenizer: str, key: str, wav: str, json_: bool) -> None
     r"""Decode the tokens of one sample of a dataset to a WAV file.
 
     NAME may come with settings, as in `prepare --tokenizer`, where the model lies elsewhere now.
+    It is decoded on the CPU, tokens that a GPU made, too.
 
     \b
     wavemill decode prepared --tokenizer encodec --key hello-world --wav hello.wav
@@ -53,6 +54,7 @@ def _decoder(dataset: Any, written: str) -> tuple[str, Any]:
     """
     from wavemill.specs import Spec
     from wavemill.tokenizers.base import Decoder
+    from wavemill.tokenizers.device import on_cpu
     from wavemill.tokenizers.table import make_tokenizer
 
     given = Spec.parse(written)
@@ -62,7 +64,8 @@ def _decoder(dataset: Any, written: str) -> tuple[str, Any]:
     specs = [Spec.parse(text) for text in dataset.content["settings"]["tokenizers"]]
     spec = dict(zip(made, specs, strict=True))[given.name]
     settings = {**dict(spec.settings), **dict(given.settings)}
-    tokenizer = make_tokenizer(Spec(name=spec.name, settings=tuple(sorted(settings.items()))))
+    with on_cpu():
+        tokenizer = make_tokenizer(Spec(name=spec.name, settings=tuple(sorted(settings.items()))))
     if not isinstance(tokenizer, Decoder):
         raise UsageError(f"{spec.name} tokens cannot be turned back into audio; a codec's can")
     if tokenizer.facts.weights_digest != made[given.name]["weights_digest"]:

@@ -13,6 +13,7 @@ a pretended one, which finds tensors that are left on the CPU; `tests/gpu/` is f
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ KINDS = ("cpu", "cuda")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 GPU_BLOCK_SECONDS = 30.0
 """Of audio, at once on a GPU: a guess, see `Place.block_steps`."""
+_ON_CPU: ContextVar[bool] = ContextVar("_ON_CPU", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ class Place:
     """`cpu`, `cuda` or `cuda:1`."""
     precision: str = "float32"
     """`bfloat16` is autocast: sums and weights stay float32."""
+    instead_of: "Place | None" = None
+    """The place that digests are to be of, where this one is not the one that was asked for."""
 
     @property
     def kind(self) -> str:
@@ -51,9 +55,10 @@ class Place:
     @property
     def digest_parts(self) -> dict[str, str]:
         """What of it can change an id, for a digest; nothing for the default."""
-        if self == Place():
+        asked = self.instead_of or self
+        if asked == Place():
             return {}
-        return {"device": self.kind, "precision": self.precision}
+        return {"device": asked.kind, "precision": asked.precision}
 
     def check(self, what: str) -> "Place":
         """Give it back if this machine has it.
@@ -100,8 +105,14 @@ class Place:
             enabled=True, benchmark=False, deterministic=True, allow_tf32=False
         )
         dtype, is_lower = PRECISIONS[self.precision], self.precision != "float32"
-        with torch.inference_mode(), exact, torch.autocast(self.kind, dtype, enabled=is_lower):
-            yield
+        # A program may have allowed products of less than float32, which CPUs heed, too.
+        allowed = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            with torch.inference_mode(), exact, torch.autocast(self.kind, dtype, enabled=is_lower):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(allowed)
 
     @contextmanager
     def exact(self) -> Iterator[None]:
@@ -138,4 +149,18 @@ class PlaceSettings:
             UsageError: there is no such device or precision, or not here.
 
         """
-        return Place(device=self.device, precision=self.precision).check(what)
+        asked = Place(device=self.device, precision=self.precision)
+        return Place(instead_of=asked) if _ON_CPU.get() else asked.check(what)
+
+
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Have tokenizers that are built inside run on the CPU in float32, whatever they are told.
+
+    Their facts are those of what they are told: so tokens of a GPU are decoded where there is none.
+    """
+    token = _ON_CPU.set(True)
+    try:
+        yield
+    finally:
+        _ON_CPU.reset(token)
