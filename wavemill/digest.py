@@ -10,8 +10,13 @@ def digest(value: Any, *, size: int = 8) -> str:
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogateescape")
     elif not isinstance(value, bytes):
-        value = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        value = canonical(value)
     return hashlib.blake2b(value, digest_size=size).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Write JSON in the one way of which digests are taken: sorted, without blanks, in ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest_number(value: Any) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.conftest import SPEECH, read_jsonl
 from wavemill.digest import digest
-from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.dataset import SEAL, Dataset, content_sha256
 from wavemill.sharding.lint import Report, lint
 
 AUDIO, MVQ, BEATS = "bucket-*/audio_*.tar", "bucket-*/mvq_*.tar", "bucket-*/beats_*.tar"
@@ -30,9 +30,10 @@ def read_content(out: Path) -> Row:
 
 
 def write_content(out: Path, content: Row) -> None:
-    """Write a `dataset.json`, with the digest that its settings and files have."""
+    """Write a `dataset.json`, with the digests that its settings, files and content have."""
     files = [file["sha256"] for shard in content["shards"] for file in shard["files"]]
     content["digest"] = digest([content["settings"], files])
+    content[SEAL] = content_sha256(content)
     (out / "dataset.json").write_text(json.dumps(content))
 
 

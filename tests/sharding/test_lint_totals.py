@@ -1,5 +1,6 @@
 """Lint holds what `dataset.json` states against what the shards hold."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,57 @@ def test_an_edited_description_is_held_against_the_data(
 ) -> None:
     damage(out)
     assert_named(checked(out), words)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda content: content["quality"]["snr_db"].update(p50=12.5),
+        lambda content: content["quality"]["snr_db"]["would_drop"]["min_snr"].update(samples=99),
+        lambda content: content["quality"].pop("snr_db"),
+        lambda content: content["padding"].update(input=0.0),
+        lambda content: content["totals"].update(recordings=10**6),
+        lambda content: content["totals"].update(duplicates=1),
+        lambda content: content["totals"].update(hours=content["totals"]["hours"] + 1e-6),
+        lambda content: content["tokenizers"]["beats"].update(weights_digest="another"),
+        lambda content: content["tokenizers"]["beats"].update(sample_rate=24_000),
+        lambda content: content["tokenizers"]["beats"].update(kind="mvq"),
+        lambda content: _add(content["tokenizers"]["beats"], "perplexity", 1e-3),
+        lambda content: _add(content["tokenizers"]["mvq"]["perplexity_by_codebook"], 0, 1e-3),
+        lambda content: content["inputs"].append("more"),
+        lambda content: content.update(wavemill="9.9.9"),
+        lambda content: content.update(notes="by hand"),
+        lambda content: content.update(content_sha256="0" * 64),
+        lambda content: content.pop("content_sha256"),
+    ],
+)
+def test_what_no_sample_shows_is_held_against_the_content_s_digest(
+    edit: Callable[[Row], object], out: Path
+) -> None:
+    content = read_content(out)
+    edit(content)
+    (out / "dataset.json").write_text(json.dumps(content))
+    (problem,) = checked(out).problems
+    assert problem["shard"] == "dataset.json"
+    assert problem["problem"].startswith("content_sha256 is not that of all else it holds")
+
+
+def _add(holder: Any, place: Any, more: float) -> None:
+    holder[place] = round(holder[place] + more, 6)
+
+
+def test_the_content_s_digest_stands_last_and_can_be_told_without_wavemill(out: Path) -> None:
+    content = json.loads((out / "dataset.json").read_bytes())
+    assert list(content)[-1] == "content_sha256"
+    stated = content.pop("content_sha256")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert hashlib.sha256(text.encode()).hexdigest() == stated
+
+
+def test_the_order_of_fields_and_blanks_do_not_matter(out: Path) -> None:
+    content = read_content(out)
+    (out / "dataset.json").write_text(json.dumps(content, sort_keys=True, indent=4))
+    assert checked(out).problems == []
 
 
 def test_edited_settings_are_not_those_of_the_digest(out: Path) -> None:

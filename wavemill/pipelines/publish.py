@@ -23,7 +23,16 @@ from wavemill.sharding import layout
 from wavemill.sharding.batches import BatchConfig, measure_padding, plan_epoch
 from wavemill.sharding.buckets import Bucket
 from wavemill.sharding.budget import MIN_LIMIT, Budget
-from wavemill.sharding.dataset import CARD, FORMAT, FORMAT_VERSION, NAME, REJECTED, usage
+from wavemill.sharding.dataset import (
+    CARD,
+    FORMAT,
+    FORMAT_VERSION,
+    NAME,
+    REJECTED,
+    SEAL,
+    content_sha256,
+    usage,
+)
 from wavemill.tokenizers.base import TokenizerFacts
 
 BATCH_SECONDS = 360.0
@@ -49,6 +58,7 @@ def publish(job: Finished) -> dict[str, Any]:
     """Write what makes the folder a dataset; return the content of `dataset.json`."""
     out = job.settings.out
     content = _content(job)
+    content[SEAL] = content_sha256(content)
     note_parts(job.spool, content["digest"], job.stock.parts)
     storage.write_text(storage.join(out, REJECTED), map(to_json, job.stock.rejects))
     storage.write_text(storage.join(out, CARD), card(content))

@@ -1,6 +1,7 @@
 """A prepared dataset's `dataset.json`: what it holds, and how it is read."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill import storage
+from wavemill.digest import canonical, sha256
 from wavemill.errors import DatasetError
 from wavemill.sharding.schema import CONTENT, fault, short
 
@@ -16,6 +18,9 @@ FORMAT_VERSION = 1
 NAME = "dataset.json"
 CARD = "README.md"
 REJECTED = "rejected.jsonl"
+SEAL = "content_sha256"
+"""The last field: the digest of all others. Lint checks it; opening does not, so who adds a field
+by hand can still read the dataset."""
 BESIDE_BUCKETS = (CARD, REJECTED, NAME)
 REMEDY = "give the same `wavemill prepare` again, which writes it anew"
 
@@ -78,6 +83,11 @@ class Dataset:
             "rejected": self.content["rejected"],
             "duplicates": self.content["totals"]["duplicates"],
         }
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """Digest all that a `dataset.json` holds but this digest itself, as canonical JSON."""
+    return sha256(canonical({name: value for name, value in content.items() if name != SEAL}))
 
 
 _INSPECTED = {

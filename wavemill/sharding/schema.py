@@ -168,6 +168,7 @@ CONTENT: Shape = {
     ),
     "padding": {"input": SHARE, "tokens": SHARE, "batch_seconds": NUMBER},
     "rejected": Each(REASON, COUNT),
+    "content_sha256": Maybe(TEXT),
     "shards": [
         {
             "bucket": BUCKET,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from wavemill.digest import digest
 from wavemill.sharding import layout
-from wavemill.sharding.dataset import Dataset, usage
+from wavemill.sharding.dataset import REMEDY, SEAL, Dataset, content_sha256, usage
 from wavemill.sharding.lint.report import DESCRIPTION, Report
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -53,6 +53,9 @@ def check_list(dataset: Dataset, report: Report) -> None:
         report.add(DESCRIPTION, "", "totals.duplicates is more than totals.samples")
     if content["digest"] != digest([content["settings"], [file["sha256"] for file in files]]):
         report.add(DESCRIPTION, "", "digest is not that of the settings and the files' sha256")
+    if content.get(SEAL) != content_sha256(content):
+        words = f"{SEAL} is not that of all else it holds: it was edited; {REMEDY}"
+        report.add(DESCRIPTION, "", words)
     _check_buckets(content, report)
     _check_facts(content, report)
 
