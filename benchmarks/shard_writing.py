@@ -13,6 +13,9 @@ Token samples are uint16 [T, 8] of mixed T, long ones and short ones; those with
 with such tokens. Runs take turns; printed are the medians of samples a second, and of the ratios in
 a round: to webdataset writing arrays alone, and the same content (`with JSON`).
 
+wavemill counts ids as a process does that has counted many: by the compiled loop, where numba is
+installed (`--few-ids`: as one that has not, by torch).
+
 Files lie below TMPDIR: `TMPDIR=/dev/shm` takes the disk out of it.
 """
 
@@ -39,6 +42,7 @@ from tests.sharding.drawn import (
     sources_of,
     token_samples,
 )
+from wavemill.sharding.counting import LOADING_PAYS, IdCounter
 from wavemill.sharding.layout import array_json, recording_json
 from wavemill.sharding.writer import write_shard
 
@@ -123,7 +127,9 @@ def main() -> None:
     parser.add_argument("--clip-samples", type=int, default=2000)
     parser.add_argument("--mean-seconds", type=float, nargs="+", default=[12.0, 2.5])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--few-ids", action="store_true")
     options = parser.parse_args()
+    IdCounter.counted = 0 if options.few_ids else LOADING_PAYS
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     for seconds in options.mean_seconds:
         tokens = token_samples(options.token_samples, seconds)

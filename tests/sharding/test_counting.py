@@ -1,6 +1,9 @@
-"""Ids are counted the same way with torch and without it."""
+"""Ids are counted the same by numpy, by torch and by the compiled loop."""
 
 import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.sharding.drawn import stream
 from wavemill.pipelines.tokenize import npy_bytes
+from wavemill.sharding import counting
 from wavemill.sharding.counting import IdCounter
 from wavemill.tokenizers.base import Codes, TokenizerFacts
 
@@ -38,10 +42,50 @@ def test_counts_are_those_of_each_codebook(
     arrays = [draw(facts, length, seed + number) for number, length in enumerate(lengths)]
     codes = np.concatenate([np.zeros((0, size[0]), facts.dtype), *arrays])
     expected = [np.bincount(column, minlength=size[1]).tolist() for column in codes.T]
-    with_torch = count(facts, arrays)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IdCounter, "counted", 0)
+        assert count(facts, arrays) == expected
         patch.delitem(sys.modules, "torch")
-        assert count(facts, arrays) == with_torch == expected
+        assert count(facts, arrays) == expected
+        patch.setattr(counting, "LOADING_PAYS", -1)
+        assert count(facts, arrays) == expected
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The modules that counting looks for; a process that has counted nothing, and soon much."""
+    asked: list[str] = []
+
+    def find(name: str) -> Any:
+        asked.append(name)
+        return find_spec(name)
+
+    monkeypatch.setattr(counting, "find_spec", find)
+    monkeypatch.setattr(counting, "LOADING_PAYS", 10_000)
+    monkeypatch.setattr(IdCounter, "counted", 0)
+    counting._compiled_loop.cache_clear()
+    yield asked
+    counting._compiled_loop.cache_clear()
+
+
+def test_the_loop_is_loaded_once_much_was_counted(loads: list[str]) -> None:
+    facts = stream("codec", 50.0, 8, 1024)
+    codes = draw(facts, 1000, 0)
+    counted = count(facts, [codes])
+    assert (IdCounter.counted, loads) == (8000, [])
+    assert count(facts, [codes]) == counted
+    assert count(facts, [codes]) == counted
+    assert (IdCounter.counted, loads) == (24_000, ["numba"])
+
+
+def test_without_numba_counting_goes_on(loads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = stream("codec", 50.0, 8, 1024)
+    codes = draw(facts, 1000, 0)
+    counted = count(facts, [codes])
+    monkeypatch.setattr(counting, "find_spec", lambda _: None)
+    assert count(facts, [codes]) == counted
+    assert count(facts, [codes]) == counted
+    assert loads == []
 
 
 def test_an_id_out_of_range_is_refused() -> None:

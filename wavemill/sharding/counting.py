@@ -1,8 +1,10 @@
 """Count how often each id of each codebook occurs."""
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +18,21 @@ NARROW = 1 << 14
 """Where there are no more codebooks times ids, all are counted as those of one codebook."""
 SERIAL = (1 << 15) - 1
 """More ids at once would torch count in threads, which wait for each other on a busy machine."""
+LOADING_PAYS = 1 << 29
+"""Ids after which a process has lost as much time as loading numba takes: it goes on with numba."""
 
 
 class IdCounter:
     """Counts the ids of token files, [Q, K]; raises ValueError for one that is out of range.
 
-    torch counts numbers of 16 bits in half the time that numpy takes, which makes them 64 first; it
-    is asked where the process has it: loading it would take longer than it saves.
+    torch counts numbers of 16 bits in less time than numpy, which makes them 64 first; it is asked
+    where the process has it: loading it would take longer than it saves. A loop that numba compiles
+    takes less than half of torch's time. It is loaded, where it is installed, by processes that
+    count a lot.
     """
+
+    counted: ClassVar[int] = 0
+    """Ids that this process has counted."""
 
     def __init__(self, facts: TokenizerFacts) -> None:
         """Count ids of a stream of these facts."""
@@ -50,15 +59,31 @@ class IdCounter:
     def _count(self, ids: npt.NDArray[Any]) -> None:
         if (largest := int(ids.max(initial=0))) >= self._facts.codebook_size:
             raise ValueError(f"id {largest} of {self._facts.name} is out of range")
-        if self._torch is None:
-            codes = ids.reshape(-1, self._facts.num_codebooks)
+        codes = ids.reshape(-1, self._facts.num_codebooks)
+        IdCounter.counted += ids.size
+        loop = _compiled_loop() if IdCounter.counted > LOADING_PAYS else None
+        if loop is not None:
+            loop(codes, self._counts)
+        elif self._torch is None:
             for codebook in range(self._facts.num_codebooks):
                 found = np.bincount(codes[:, codebook], minlength=self._facts.codebook_size)
                 self._counts[codebook] += found
-            return
+        else:
+            self._count_by(self._torch, ids)
+
+    def _count_by(self, torch: Any, ids: npt.NDArray[Any]) -> None:
         signed = ids.view(np.int16) if ids.itemsize == 2 else ids
         for start in range(0, len(ids), len(self._firsts)):
             part = signed[start : start + len(self._firsts)]
-            every = self._torch.from_numpy(part + self._firsts[: len(part)])
-            found = self._torch.bincount(every, minlength=self._counts.size)
+            every = torch.from_numpy(part + self._firsts[: len(part)])
+            found = torch.bincount(every, minlength=self._counts.size)
             self._counts += found.numpy().reshape(self._counts.shape)
+
+
+@cache
+def _compiled_loop() -> Callable[..., object] | None:
+    if find_spec("numba") is None:
+        return None
+    from wavemill.sharding.counting_loop import count_ids
+
+    return count_ids

@@ -126,11 +126,18 @@ def _gather(task: ShardTask, spool: str, stage: str, names: Sequence[str]) -> li
 
 def _read_rows(task: ShardTask, sources: ShardSources) -> list[dict[str, Any]]:
     columns = _gather(task, sources.spool, sources.segments, SEGMENT_FIELDS)
-    rows = [dict(zip(SEGMENT_FIELDS, values, strict=True)) for values in zip(*columns, strict=True)]
-    for row in rows:
-        row["extension"] = sources.audio
-        row["custom"] = json.loads(row["custom"]) if row["custom"] != "{}" else {}
-    return rows
+    audio = sources.audio
+    # Written out: half a microsecond less a row than `dict(zip(...))`.
+    return [
+        {
+            "id": key, "recording_id": recording, "start_seconds": start, "num_samples": samples,
+            "sample_rate": rate, "num_channels": channels, "text": text, "language": language,
+            "speaker": speaker, "custom": json.loads(custom) if custom != "{}" else {},
+            "extension": audio,
+        }
+        for key, recording, start, samples, rate, channels, text, language, speaker, custom
+        in zip(*columns, strict=True)
+    ]  # fmt: skip
 
 
 def _write_audio(
