@@ -90,7 +90,7 @@ class CudaCopier:
             pinned = staging.memory[used:end].view(tensor.dtype).view(tensor.shape)
             pinned.copy_(tensor)
             used = _aligned(end)
-            moved.append(pinned.to(self._device, non_blocking=True))
+            moved.append(self._send(pinned))
             return moved[-1]
 
         with torch.cuda.stream(self._stream):
@@ -115,8 +115,13 @@ class CudaCopier:
             old.free.synchronize()
             if old.memory.nbytes >= size:
                 return old
-        memory = torch.empty(max(size, 1), dtype=torch.uint8, pin_memory=True)
-        return _Staging(memory, torch.cuda.Event())
+        return _Staging(self._pinned(max(size, 1)), torch.cuda.Event())
+
+    def _pinned(self, size: int) -> torch.Tensor:
+        return torch.empty(size, dtype=torch.uint8, pin_memory=True)
+
+    def _send(self, pinned: torch.Tensor) -> torch.Tensor:
+        return pinned.to(self._device, non_blocking=True)
 
 
 ALIGNMENT = 64
