@@ -66,7 +66,7 @@ WHOLE_SHARD = {
 
 
 @pytest.mark.parametrize("what", [*ONE_SAMPLE, *WHOLE_SHARD])
-@pytest.mark.parametrize("options", [{}, {"threads": 2}])
+@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"workers": 1}])
 def test_what_is_damaged_is_named(damaged: Path, what: str, options: dict[str, int]) -> None:
     {**ONE_SAMPLE, **WHOLE_SHARD}[what](damaged)
     with pytest.raises(DatasetError, match=r"bucket-00") as caught:

@@ -145,6 +145,13 @@ def test_processes_give_the_same_batches_in_the_same_order(tokens: Path) -> None
         assert (got[3].tokens["codec"] == expected[3].tokens["codec"]).all()
 
 
+@pytest.mark.slow
+def test_processes_may_be_spawned(tokens: Path) -> None:
+    loader = ShardLoader(tokens, batch_seconds=60)
+    spawned = DataLoader(loader, batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert keys(spawned) == keys(loader)
+
+
 def test_it_resumes_after_any_batch_in_a_fresh_loader(tokens: Path) -> None:
     whole = list(ShardLoader(tokens, batch_seconds=60, window=150))
     for taken in range(1, len(whole)):

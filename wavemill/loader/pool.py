@@ -3,10 +3,11 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from wavemill.errors import JobError
+from wavemill.errors import JobError, WavemillError
 from wavemill.loader.making import Made
 from wavemill.loader.steps import Step
 
@@ -35,28 +36,35 @@ Work = Callable[[int, int], Iterator[Made]]
 """Makes what is one process's of several, by its number and theirs."""
 
 
-class _Worker(IterableDataset[Made]):
-    """What a process runs."""
+class _Worker(IterableDataset[Any]):
+    """What a process runs; an error is handed over like a batch, to be raised as it was."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def __iter__(self) -> Iterator[Made]:
+    def __iter__(self) -> Iterator[Made | WavemillError]:
         worker = get_worker_info()
         assert worker is not None
-        return self._work(worker.id, worker.num_workers)
+        try:
+            yield from self._work(worker.id, worker.num_workers)
+        except WavemillError as error:
+            yield error
 
 
 def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     """Make batches in processes of torch's `DataLoader`.
 
     Raises:
+        WavemillError: what one of them raised.
         JobError: one of them was killed.
 
     """
     loaded = DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
     try:
-        yield from loaded
+        for made in loaded:
+            if isinstance(made, WavemillError):
+                raise made
+            yield made
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and "worker" not in str(error):
             raise
