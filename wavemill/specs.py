@@ -45,9 +45,18 @@ class Spec:
 
 
 def configure(
-    spec: Spec, table: Mapping[str, tuple[type[Any], type[Any]]], what: str
+    spec: Spec,
+    table: Mapping[str, tuple[type[Any], type[Any]]],
+    what: str,
+    base: Mapping[str, Any] | None = None,
 ) -> tuple[type[Any], Any]:
     """Look a spec up in a table of (class, settings dataclass) and fill the settings.
+
+    Args:
+        spec: a name and settings.
+        table: where the name is looked up.
+        what: is configured, for messages.
+        base: values of settings that the spec does not give, in place of their defaults.
 
     Returns:
         The class and an instance of its settings.
@@ -62,7 +71,7 @@ def configure(
     build, config_type = table[spec.name]
     fields = {field.name: field for field in dataclasses.fields(config_type)}
     types_ = typing.get_type_hints(config_type)
-    values = {}
+    values = dict(base or {})
     for key, text in spec.settings:
         if key not in fields:
             raise UsageError(f"{what} {spec.name}: no setting {key!r}{_near(key, fields)}")

@@ -11,8 +11,10 @@ from wavemill.commands.lint import lint
 from wavemill.commands.merge import merge
 from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
+from wavemill.commands.profile import profile
+from wavemill.commands.recipes import recipes
 from wavemill.commands.tokenizers import tokenizers
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, fit, tokenizers, doctor,
+    prepare, add, merge, inspect, lint, decode, plan, profile, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

@@ -36,26 +36,47 @@ def export_bins(
         num_sub_buckets: cuts of each of them by tokens; with 1 the bins are plain durations.
 
     """
-    by_length = np.argsort(seconds)
-    ordered = seconds[by_length]
-    bounds = find_bounds(ordered, tokens[by_length], num_buckets, num_sub_buckets)
-    following = np.append(ordered, np.inf)[np.searchsorted(ordered, bounds.seconds, "right")]
-    del by_length, ordered
-    ends = zip(bounds.seconds.tolist(), following.tolist(), strict=True)
-    above = {bound: _between(bound, limit) for bound, limit in ends}
-    bins = [(above[bucket.max_seconds], bucket.max_tokens) for bucket in bounds.buckets]
+    bounds = cut_bounds(seconds, tokens, num_buckets, num_sub_buckets)
     sizes = budget.capacity(
         np.array([bucket.max_seconds for bucket in bounds.buckets]),
         np.array([bucket.max_tokens for bucket in bounds.buckets]),
     )
+    return describe_bins(bounds, sizes.tolist(), seconds, tokens, in_pairs=num_sub_buckets > 1)
+
+
+def cut_bounds(seconds: Floats, tokens: Ints, num_buckets: int, num_sub_buckets: int) -> Bounds:
+    """Find the bounds of samples in any order; see `find_bounds`."""
+    by_length = np.argsort(seconds)
+    return find_bounds(seconds[by_length], tokens[by_length], num_buckets, num_sub_buckets)
+
+
+def describe_bins(
+    bounds: Bounds, sizes: list[int], seconds: Floats, tokens: Ints, *, in_pairs: bool
+) -> dict[str, Any]:
+    """Describe buckets and their batch sizes as options of NeMo's data loader.
+
+    Args:
+        bounds: the buckets.
+        sizes: of the batches of each.
+        seconds: durations of the samples that were cut into them, [N].
+        tokens: their lengths in tokens, [N].
+        in_pairs: whether bins are pairs of duration and tokens, not plain durations.
+
+    """
+    ordered = np.sort(seconds)
+    following = np.append(ordered, np.inf)[np.searchsorted(ordered, bounds.seconds, "right")]
+    del ordered
+    ends = zip(bounds.seconds.tolist(), following.tolist(), strict=True)
+    above = {bound: _between(bound, limit) for bound, limit in ends}
+    bins = [(above[bucket.max_seconds], bucket.max_tokens) for bucket in bounds.buckets]
     rates = _most_tokens_a_second(seconds, tokens, bounds)
     return {
         "use_bucketing": True,
         "num_buckets": len(bounds.seconds),
         "bucket_duration_bins": [list(pair) for pair in bins]
-        if num_sub_buckets > 1
+        if in_pairs
         else [duration for duration, _ in bins],
-        "bucket_batch_size": sizes.tolist(),
+        "bucket_batch_size": sizes,
         "max_tps": [math.ceil(rate * 100) / 100 for rate in rates.tolist()],
     }
 

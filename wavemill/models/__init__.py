@@ -1,0 +1,1 @@
+"""Models: recipes that train. `recipe` has the contract, `table` the names."""

@@ -1,0 +1,55 @@
+"""Batches of given lengths, for measuring: random ids and noise."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from wavemill.models.recipe import DataFacts, Needs
+
+CHARACTERS_A_SECOND = 25
+"""Of text; fast speech has about 20."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticBatch:
+    """A batch in which no sample is padded; see `recipe.Batch` for shapes."""
+
+    tokens: dict[str, Tensor]
+    token_lengths: dict[str, Tensor]
+    audio: Tensor | None
+    audio_lengths: Tensor | None
+    sample_rate: int | None
+    text: list[str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How long the samples of a batch are at most."""
+
+    seconds: float
+    tokens: Mapping[str, int]
+    """Of each stream that is needed."""
+
+
+def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> SyntheticBatch:
+    """Make a batch of `size` samples on torch's default device."""
+    tokens = {}
+    for name in needs.streams:
+        facts = data.streams[name]
+        shape = (size, extent.tokens[name], facts.num_codebooks)
+        tokens[name] = torch.randint(0, facts.codebook_size, shape)
+    audio = lengths = None
+    if needs.sample_rate is not None:
+        audio = torch.randn(size, math.ceil(extent.seconds * needs.sample_rate))
+        lengths = torch.full((size,), audio.shape[1])
+    return SyntheticBatch(
+        tokens=tokens,
+        token_lengths={name: torch.full((size,), codes.shape[1]) for name, codes in tokens.items()},
+        audio=audio,
+        audio_lengths=lengths,
+        sample_rate=needs.sample_rate,
+        text=["a" * math.ceil(extent.seconds * CHARACTERS_A_SECOND)] * size,
+    )

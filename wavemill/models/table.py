@@ -1,0 +1,38 @@
+"""Recipes by the name that `wavemill profile` takes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from wavemill.errors import UsageError
+from wavemill.models.recipe import DataFacts, Recipe
+from wavemill.models.token_lm import TokenLm, TokenLmConfig
+from wavemill.specs import Spec, configure
+
+RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
+    "token-lm": (TokenLm, TokenLmConfig),
+}
+"""Name -> (recipe, its settings). One row a recipe."""
+
+
+def make_recipe(name: str, preset: str, settings: Sequence[str], data: DataFacts) -> Recipe:
+    """Make the recipe of a name for a dataset.
+
+    Args:
+        name: in `RECIPES`.
+        preset: a name of the recipe's `presets`.
+        settings: `key=value` each, in place of the preset's.
+        data: what is known of the dataset.
+
+    Raises:
+        UsageError: there is no such recipe, preset or setting, or the dataset lacks what it needs.
+
+    """
+    spec = Spec.parse(f"{name}:{','.join(settings)}" if settings else name)
+    presets = RECIPES[name][0].presets if name in RECIPES else {}
+    if presets and preset not in presets:
+        raise UsageError(f"--preset {preset}: {name} has {', '.join(presets)}")
+    base = asdict(presets[preset]) if presets else {}
+    build, config = configure(spec, RECIPES, "recipe", base)
+    recipe: Recipe = build(config, data)
+    return recipe
