@@ -99,7 +99,10 @@ def test_what_takes_more_memory_has_smaller_batches(
 def test_ranks_take_room_for_a_copy_of_the_gradients(
     prepared: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deep = ("--set", "layers=12", "--set", "width=512", "--buckets", 1, "--memory-gb", 1)
+    deep = (
+        *("--set", "layers=12", "--set", "width=512", "--memory-gb", 1),
+        *("--buckets", 1, "--sub-buckets", 1),
+    )
     assert profiled(prepared, capsys, *deep)["bucket_batch_size"][-1] >= 1
     with pytest.raises(JobError, match="one sample of"):
         profile(prepared, *deep, "--world-size", 2)
@@ -155,9 +158,12 @@ def test_where_steps_are_run_they_are_not_predicted(
 
         return measure
 
-    predicted = profiled(prepared, capsys, "--memory-gb", 0.1, "--buckets", 1)
+    predicted = profiled(prepared, capsys, "--memory-gb", 0.1, "--buckets", 1, "--sub-buckets", 1)
     monkeypatch.setattr(profiles, "_meter", meter)
-    assert profiled(prepared, capsys, "--memory-gb", 0.1, "--buckets", 1) == predicted
+    assert (
+        profiled(prepared, capsys, "--memory-gb", 0.1, "--buckets", 1, "--sub-buckets", 1)
+        == predicted
+    )
     with pytest.raises(JobError, match=r"one sample of .* does not fit"):
         profile(prepared, "--memory-gb", 0.01)
 

@@ -60,7 +60,8 @@ def held_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
 
 def live_peak(recipe: Recipe, data: DataFacts, extent: Extent, size: int, precision: str) -> int:
     """Run a step and return the most bytes of tensors that were alive."""
-    with LiveBytes(granule=1) as live:
+    live = LiveBytes(granule=1)
+    with live:
         model = recipe.build()
         optimizer = make_optimizer(model)
         allocate_state(model, optimizer)

@@ -9,6 +9,7 @@ from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.step import allocate_state, make_optimizer, train_step
 from wavemill.models.synthetic import Extent, make_batch
 
+DEVICE = "cuda"
 STEPS = 2
 """The second meets the memory as the first has left it."""
 
@@ -40,8 +41,10 @@ class CudaMeter:
             )
         torch.cuda.set_per_process_memory_fraction(limit / total)
         self._recipe, self._data, self._precision = recipe, data, precision
+        self.allocated = 0
+        """The most bytes that tensors had in the last step; what torch took of the GPU is more."""
         try:
-            with torch.device("cuda"):
+            with torch.device(DEVICE):
                 self._model = recipe.build()
             self._optimizer = make_optimizer(self._model)
             allocate_state(self._model, self._optimizer)
@@ -58,6 +61,7 @@ class CudaMeter:
         torch.cuda.reset_peak_memory_stats()
         ran = self._runs(extent, size)
         peak = torch.cuda.max_memory_reserved()
+        self.allocated = torch.cuda.max_memory_allocated()
         self._optimizer.zero_grad(set_to_none=True)
         gc.collect()
         torch.cuda.empty_cache()
@@ -65,7 +69,7 @@ class CudaMeter:
 
     def _runs(self, extent: Extent, size: int) -> bool:
         try:
-            with torch.device("cuda"):
+            with torch.device(DEVICE):
                 batch = make_batch(self._recipe.needs, self._data, extent, size)
             for _ in range(STEPS):
                 train_step(
@@ -73,7 +77,7 @@ class CudaMeter:
                     self._model,
                     self._optimizer,
                     batch,
-                    device="cuda",
+                    device=DEVICE,
                     precision=self._precision,
                 )
             torch.cuda.synchronize()
