@@ -1,6 +1,7 @@
 """Compare the memory that `wavemill profile` predicts with that of real steps on a CPU.
 
     python benchmarks/profile_memory.py [--width 256]
+    python benchmarks/profile_memory.py --paper   # one step of the preset: 5 GB, a minute
 
 For each model and shape: the predicted peak of a training step; the peak of what torch's allocator
 gave out in a real one, as torch's profiler reports it; and the peak of the sum of live tensors.
@@ -10,6 +11,7 @@ import argparse
 import itertools
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -40,27 +42,36 @@ def row(recipe: Recipe, data: DataFacts, precision: str, size: int, tokens: int)
     return [*(peak / 1e6 for peak in peaks), took]
 
 
+def rows(widths: list[int], *, paper: bool) -> Iterator[tuple[str, list[str], str, int, int]]:
+    """Yield what to measure: a name, settings, precision, samples, tokens."""
+    if paper:
+        yield "paper", ["layers=24", "width=1024", "heads=16"], "bfloat16", 1, 200
+        return
+    for width, layout, precision, (size, tokens) in itertools.product(
+        widths, ("delay", "flat"), ("float32", "bfloat16"), SHAPES
+    ):
+        if layout == "delay" or size * tokens <= 2000:  # more takes minutes on a CPU
+            settings = [f"layout={layout}", f"width={width}", f"heads={width // 64}"]
+            yield f"{layout} {width}", settings, precision, size, tokens
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, nargs="+", default=[128, 256, 512])
+    parser.add_argument("--paper", action="store_true")
     arguments = parser.parse_args()
     data = dataset_facts(stream_facts(codebooks=4, size=256))
     print("| model | precision | samples x tokens | predicted MB | allocated | error"
           " | live tensors | error | seconds |\n|-|-|-|-|-|-|-|-|-|")  # fmt: skip
     worst = 0.0
-    for width, layout, precision, (size, tokens) in itertools.product(
-        arguments.width, ("delay", "flat"), ("float32", "bfloat16"), SHAPES
-    ):
-        if layout == "flat" and size * tokens > 2000:
-            continue  # minutes on a CPU
+    for name, settings, precision, size, tokens in rows(arguments.width, paper=arguments.paper):
         torch.manual_seed(0)
-        settings = [f"layout={layout}", f"width={width}", f"heads={width // 64}"]
         recipe = make_recipe("token-lm", "small", settings, data)
         predicted, allocated, live, took = row(recipe, data, precision, size, tokens)
         errors = [predicted / real - 1 for real in (allocated, live)]
         worst = max(worst, *map(abs, errors))
-        print(f"| {layout} {width} | {precision} | {size} x {tokens} | {predicted:.1f}"
+        print(f"| {name} | {precision} | {size} x {tokens} | {predicted:.1f}"
               f" | {allocated:.1f} | {errors[0]:+.2%} | {live:.1f} | {errors[1]:+.2%}"
               f" | {took:.2f} |", flush=True)  # fmt: skip
     print(f"largest error: {worst:.2%}")
