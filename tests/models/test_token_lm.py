@@ -7,8 +7,9 @@ from torch.nn import functional
 
 from tests.models.peaks import dataset_facts, stream_facts
 from wavemill.errors import UsageError
+from wavemill.loader.batch import Batch
 from wavemill.models.step import make_optimizer, train_step
-from wavemill.models.synthetic import Extent, SyntheticBatch, make_batch
+from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.table import make_recipe
 from wavemill.models.token_lm import LAYOUTS, TokenLm
 
@@ -28,14 +29,12 @@ def draw(batch: int, frames: int) -> Tensor:
     return torch.randint(0, SIZE, (batch, frames, BOOKS))
 
 
-def batch_of(codes_BTQ: Tensor, lengths: list[int]) -> SyntheticBatch:
-    return SyntheticBatch(
+def batch_of(codes_BTQ: Tensor, lengths: list[int]) -> Batch:
+    return Batch(
+        keys=[str(number) for number in range(len(lengths))],
+        datasets=torch.zeros(len(lengths), dtype=torch.int64),
         tokens={"codes": codes_BTQ},
         token_lengths={"codes": torch.tensor(lengths)},
-        audio=None,
-        audio_lengths=None,
-        sample_rate=None,
-        text=[None] * len(lengths),
     )
 
 

@@ -4,12 +4,13 @@ A recipe knows no loop, no device, no rank and no file: the same one trains on a
 laptop, and on tensors without memory when its batches are sized.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from wavemill.loader.batch import Batch
 from wavemill.tokenizers.base import TokenizerFacts
 
 
@@ -32,40 +33,6 @@ class Needs:
     """In Hz, of the audio; None where none is heard."""
 
 
-class Batch(Protocol):
-    """A padded batch, as loaders give it. What a recipe does not need may be missing."""
-
-    @property
-    def tokens(self) -> Mapping[str, Tensor]:
-        """Ids of each stream, [B, T, Q] int64, any ids where padded."""
-        ...
-
-    @property
-    def token_lengths(self) -> Mapping[str, Tensor]:
-        """How many of T are real, [B] int64."""
-        ...
-
-    @property
-    def audio(self) -> Tensor | None:
-        """Mono audio, [B, N] float32, zero where padded."""
-        ...
-
-    @property
-    def audio_lengths(self) -> Tensor | None:
-        """How many of N are real, [B] int64."""
-        ...
-
-    @property
-    def sample_rate(self) -> int | None:
-        """Of the audio, in Hz."""
-        ...
-
-    @property
-    def text(self) -> Sequence[str | None] | None:
-        """What is said, for each sample where that is known."""
-        ...
-
-
 class HasLoss(Protocol):
     """What a training step needs of a recipe."""
 
@@ -74,7 +41,7 @@ class HasLoss(Protocol):
 
         Args:
             model: what `Recipe.build` made, maybe wrapped for several ranks: it is called once.
-            batch: of what the recipe needs, on the model's device.
+            batch: of what the recipe needs, on the model's device; what is padded holds anything.
 
         """
         ...

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from wavemill.models.recipe import Batch, HasLoss
+from wavemill.loader.batch import Batch
+from wavemill.models.recipe import HasLoss
 from wavemill.tokenizers.device import PRECISIONS
 
 LEARNING_RATE = 3e-4

@@ -5,24 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
+from wavemill.loader.batch import Batch
 from wavemill.models.recipe import DataFacts, Needs
 
 CHARACTERS_A_SECOND = 25
 """Of text; fast speech has about 20."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyntheticBatch:
-    """A batch in which no sample is padded; see `recipe.Batch` for shapes."""
-
-    tokens: dict[str, Tensor]
-    token_lengths: dict[str, Tensor]
-    audio: Tensor | None
-    audio_lengths: Tensor | None
-    sample_rate: int | None
-    text: list[str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +22,8 @@ class Extent:
     """Of each stream that is needed."""
 
 
-def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> SyntheticBatch:
-    """Make a batch of `size` samples on torch's default device."""
+def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> Batch:
+    """Make a batch of `size` samples, none of them padded, on torch's default device."""
     tokens = {}
     for name in needs.streams:
         facts = data.streams[name]
@@ -45,7 +33,9 @@ def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> Synt
     if needs.sample_rate is not None:
         audio = torch.randn(size, math.ceil(extent.seconds * needs.sample_rate))
         lengths = torch.full((size,), audio.shape[1])
-    return SyntheticBatch(
+    return Batch(
+        keys=[str(number) for number in range(size)],
+        datasets=torch.zeros(size, dtype=torch.int64),
         tokens=tokens,
         token_lengths={name: torch.full((size,), codes.shape[1]) for name, codes in tokens.items()},
         audio=audio,

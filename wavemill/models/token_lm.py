@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wavemill.errors import UsageError
+from wavemill.loader.batch import Batch
 from wavemill.models.layouts import delay, flatten, unflatten
-from wavemill.models.recipe import Batch, DataFacts, Needs
+from wavemill.models.recipe import DataFacts, Needs
 from wavemill.models.transformer import Decoder, init_weights
 from wavemill.tokenizers.base import TokenizerFacts
 

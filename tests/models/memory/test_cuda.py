@@ -44,7 +44,7 @@ class Gpu:
 
     def step(self, *about: Any, **place: Any) -> torch.Tensor:
         *_, batch = about
-        size = len(batch.text)
+        size = len(batch)
         self.steps.append(size)
         if size > MOST:
             raise torch.OutOfMemoryError

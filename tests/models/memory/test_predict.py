@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from tests.models.peaks import allocated_peak, dataset_facts, live_peak, stream_facts
 from wavemill.errors import JobError
+from wavemill.loader.batch import Batch
 from wavemill.models.memory.predict import Predictor
-from wavemill.models.recipe import Batch, Needs
+from wavemill.models.recipe import Needs
 from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.table import make_recipe
 

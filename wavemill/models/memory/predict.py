@@ -20,8 +20,9 @@ from torch._subclasses.fake_tensor import (
 )
 
 from wavemill.errors import JobError
+from wavemill.loader.batch import Batch
 from wavemill.models.memory.live import LiveBytes
-from wavemill.models.recipe import Batch, DataFacts, Recipe
+from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.step import allocate_state, make_optimizer, train_step
 from wavemill.models.synthetic import Extent, make_batch
 

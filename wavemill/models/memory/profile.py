@@ -83,7 +83,7 @@ class Profile:
 class Shows(Protocol):
     """Shows how far a stage is; see `pipelines.progress.Reporter.stage`."""
 
-    def __call__(self, name: str, total: int | None) -> Any:
+    def __call__(self, name: str, total: int | None, /) -> Any:
         """Begin a stage; as a context it gives a function that takes how much is done."""
         ...
 
