@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,13 +86,20 @@ def test_where_one_sample_does_not_fit_the_search_ends() -> None:
     assert {number for number, _ in oracle.runs} == {1}
 
 
-def test_few_steps_are_run_and_progress_is_told() -> None:
+@pytest.mark.parametrize(("says_how_much", "most"), [(False, 8), (True, 4)])
+def test_few_steps_are_run_and_progress_is_told(says_how_much: bool, most: int) -> None:
     pairs = [(seconds, 10 * seconds) for seconds in range(10, 40, 2)]
-    oracle = Oracle(lambda number, size: size * 300 * pairs[number][0], False)
+    oracle = Oracle(lambda number, size: 1000 + size * 300 * pairs[number][0], says_how_much)
     told: list[int] = []
     find_sizes(make_buckets(pairs), oracle.measure, LIMIT, told.append)
     assert told == list(range(1, len(pairs) + 1))
-    assert len(oracle.runs) <= 8 * len(pairs)
+    assert len(oracle.runs) <= most * len(pairs)
+
+
+def test_where_bytes_are_known_the_size_is_the_largest_of_all() -> None:
+    oracle = Oracle(lambda _, size: 777 + 123.4 * size, True)
+    (fit,) = find_sizes(make_buckets([(1, 1)]), oracle.measure, LIMIT, ignore)
+    assert oracle.step(0, fit.size) <= LIMIT < oracle.step(0, fit.size + 1)
 
 
 def test_a_memory_without_end_is_no_endless_search() -> None:

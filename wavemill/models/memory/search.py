@@ -1,9 +1,11 @@
 """The largest batch of each bucket that fits, by trying: double, halve, bisect.
 
 After the batch-size search of https://arxiv.org/abs/2503.05931: buckets from the largest down, the
-first from 32 samples, each next one from twice what the one before took.
+first from 32 samples, each next one from twice what the one before took. Memory grows nearly in
+proportion to a batch, so where two sizes' bytes are known the next to be tried lies on their line.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +16,8 @@ FIRST = 32
 """Samples that are tried first."""
 TOLERANCE = 0.05
 """A size is taken when one that is larger by this share of it does not fit."""
+AIMS = 3
+"""How often in a bucket the line is believed; then it is bisected."""
 MAX_SIZE = 1 << 16
 """No batch is larger, however small its samples."""
 
@@ -54,15 +58,14 @@ def find_sizes(
     tried: dict[tuple[int, int], int | None] = {}
 
     def take(number: int, size: int) -> int | None:
-        """Return the bytes of a step that fits; each is tried once."""
+        """Try each step once."""
         if (number, size) not in tried:
             tried[number, size] = measure(number, size)
-        num_bytes = tried[number, size]
-        return num_bytes if num_bytes is not None and num_bytes <= limit else None
+        return tried[number, size]
 
     start = FIRST
     for number in sorted(range(len(buckets)), key=lambda n: _order(buckets[n]), reverse=True):
-        size = _largest(partial(take, number), start)
+        size = _largest(partial(take, number), limit, start)
         if not size:
             break
         found[number] = Fit(size=size, num_bytes=take(number, size) or 0)
@@ -78,17 +81,38 @@ def _order(bucket: Bucket) -> tuple[float, int]:
     return bucket.max_seconds, bucket.max_tokens
 
 
-def _largest(take: Callable[[int], int | None], start: int) -> int:
+def _largest(take: Callable[[int], int | None], limit: int, start: int) -> int:
     """Return the largest size that fits, to `TOLERANCE`; 0 where none does."""
-    low, high, size = 0, MAX_SIZE + 1, start
+    low, high, size, aims = 0, MAX_SIZE + 1, start, AIMS
+    known: list[tuple[int, int]] = []
     while high - low > max(1, TOLERANCE * high if low else 0):
-        if take(size) is not None:
+        num_bytes = take(size)
+        if num_bytes is not None:
+            known.append((size, num_bytes))
+        if num_bytes is not None and num_bytes <= limit:
             low = size
-            size = min(2 * size, (low + high) // 2 if high <= MAX_SIZE else MAX_SIZE)
         else:
             high = size
+        aim = _aim(known, limit) if aims else None
+        if aim is not None:
+            aims -= 1
+            size = min(max(aim, low + 1), high - 1)
+        elif low and high > MAX_SIZE:
+            size = min(2 * low, MAX_SIZE)
+        else:
             size = (low + high) // 2
     return low
+
+
+def _aim(known: Sequence[tuple[int, int]], limit: int) -> int | None:
+    """Return the size that takes the limit if bytes grow as from one known size to another."""
+    if len(known) < 2:
+        return None
+    (size, num_bytes), (other, other_bytes) = sorted(known, key=lambda pair: abs(pair[1] - limit))[
+        :2
+    ]
+    slope = (other_bytes - num_bytes) / (other - size)
+    return math.floor(size + (limit - num_bytes) / slope) if slope > 0 else None
 
 
 def _level(
