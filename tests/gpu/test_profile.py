@@ -1,7 +1,6 @@
 """What `wavemill profile` measures on a real GPU, and what it predicts for one."""
 
 import pytest
-import torch
 
 from tests.models.peaks import dataset_facts, stream_facts
 from wavemill.models.memory.cuda import CudaMeter
@@ -10,8 +9,6 @@ from wavemill.models.memory.search import find_sizes
 from wavemill.models.synthetic import Extent
 from wavemill.models.table import make_recipe
 from wavemill.sharding.buckets import Bucket
-
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 
 DATA = dataset_facts(stream_facts(codebooks=8, size=1024))
 LIMIT = 4 * 10**9
@@ -23,10 +20,11 @@ def extent(tokens: int) -> Extent:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("layout", ["delay", "flat"])
-@pytest.mark.parametrize(("size", "tokens"), [(32, 100), (8, 300), (2, 1000)])
+@pytest.mark.parametrize(("size", "tokens"), [(128, 100), (32, 300), (8, 1000)])
 def test_predicted_bytes_are_within_a_tenth_of_those_that_torch_allocates(
     precision: str, layout: str, size: int, tokens: int
 ) -> None:
+    size //= 4 if layout == "flat" else 1  # which is longer
     recipe = make_recipe("token-lm", "small", [f"layout={layout}", "width=512"], DATA)
     predicted = Predictor(recipe, DATA, precision=precision).step_bytes(extent(tokens), size).peak
     meter = CudaMeter(recipe, DATA, precision=precision, world_size=1, limit=4 * LIMIT)
