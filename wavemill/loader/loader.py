@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from wavemill import storage
 from wavemill.errors import UsageError
+from wavemill.loader.ahead import Ahead
 from wavemill.loader.batch import Batch, Collate, collate
 from wavemill.loader.blend import repeats
 from wavemill.loader.corpus import Corpus
@@ -22,7 +23,7 @@ from wavemill.loader.pool import in_threads, in_workers
 from wavemill.loader.progress import Progress, from_state, to_state
 from wavemill.loader.reader import Reader, Wanted
 from wavemill.loader.sample import Crop
-from wavemill.loader.source import LocalSource, Source
+from wavemill.loader.sources import THREADS, Sources
 from wavemill.loader.statistics import Statistics
 from wavemill.loader.steps import Step, steps
 from wavemill.loader.windows import Windows
@@ -78,6 +79,8 @@ class ShardLoader(IterableDataset[Any]):
         device: str | torch.device | None = None,
         threads: int | None = None,
         workers: int = 0,
+        cache: Place | None = None,
+        cache_gb: float = 100.0,
         skip_damaged: bool = False,
         collate: Collate = collate,
     ) -> None:
@@ -107,8 +110,12 @@ class ShardLoader(IterableDataset[Any]):
             rank: which of the ranks this is; by torch.distributed or torchrun's variables if None.
             world_size: how many ranks there are.
             device: where batches go: `cpu` or `cuda`, `cuda:1`.
-            threads: that make batches; if None, as many as there are cores where audio is decoded.
+            threads: that make batches; if None, as many as there are cores where audio is decoded,
+                and 4 or more where a store is read by ranges.
             workers: processes that make batches instead, for a collate that computes much.
+            cache: a folder of this machine's disk for copies of what lies on a store; its processes
+                share it.
+            cache_gb: 10^9 bytes that the folder may hold; least recently used files go first.
             skip_damaged: leave out and count samples that cannot be read; all ranks must see the
                 same files then.
             collate: makes a batch of samples.
@@ -149,6 +156,7 @@ class ShardLoader(IterableDataset[Any]):
         self._order = Order(self._corpus, self._wanted, config, often, window)
         self._collate, self._skip = collate, skip_damaged
         self._rank = default_rank(rank, world_size)
+        self._sources = Sources(urls, cache, cache_gb, self._rank.world_size)
         self._device = check_device(device)
         self._workers, self._threads = workers, threads
         self._progress = Progress()
@@ -187,7 +195,9 @@ class ShardLoader(IterableDataset[Any]):
         Epochs differ by a few, so a loader has no length.
         """
         progress = Progress(epoch=self.epoch if epoch is None else epoch)
-        return sum(1 for _ in steps(self._windows(self._reader()), progress, self._rank))
+        windows = self._windows(self._reader())
+        prepare = self._ahead(1).of(windows, samples=False)
+        return sum(1 for _ in steps(windows, progress, self._rank, prepare))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what is left of the epoch."""
@@ -223,22 +233,28 @@ class ShardLoader(IterableDataset[Any]):
 
     def work(self, worker: int = 0, workers: int = 1) -> Iterator[Made]:
         """Make what is one process's of several of this rank's batches."""
-        reader = self._reader()
+        reader = self._reader(workers)
         maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
-        found: Iterator[Step] = steps(self._windows(reader), self._progress, self._rank)
+        windows = self._windows(reader)
+        ahead = self._ahead(workers)
+        found: Iterator[Step] = steps(windows, self._progress, self._rank, ahead.of(windows))
         if workers > 1:
             found = (step for number, step in enumerate(found) if number % workers == worker)
         threads = self._threads
         if threads is None:
             threads = default_threads() if self._wanted.audio and workers == 1 else 0
+            if self._sources.waits(ahead.sample_bytes, self._order.window):
+                threads = max(threads, THREADS)
         return in_threads(maker.make, found, threads, AHEAD * threads)
 
     def _windows(self, reader: Reader) -> Windows:
         return self._order.windows(reader, skip=self._skip)
 
-    def _reader(self) -> Reader:
-        sources: list[Source] = [LocalSource() for _ in self._corpus.datasets]
-        return Reader(self._corpus, self._wanted, sources, open_tars())
+    def _reader(self, workers: int = 1) -> Reader:
+        return Reader(self._corpus, self._wanted, self._sources.open(workers), open_tars())
+
+    def _ahead(self, workers: int) -> Ahead:
+        return Ahead(self._corpus, self._wanted, self._sources.open(workers))
 
 
 def _sizes(batch_size: int | None, profile: Place | None) -> list[BucketSize]:

@@ -39,14 +39,14 @@ class Order:
 
         """
         self._corpus, self._wanted, self._config = corpus, wanted, config
-        self._often, self._window = list(often), window
+        self._often, self.window = list(often), window
 
     @cached_property
     def identity(self) -> dict[str, str]:
         """Digests of what decides the order."""
         settings = [
             repr(self._config), repr(self._wanted.crop), self._wanted.counted_names,
-            self._often, self._window,
+            self._often, self.window,
         ]  # fmt: skip
         return {"data": self._corpus.digest, "settings": digest(settings)}
 
@@ -70,5 +70,5 @@ class Order:
                 return Lengths.none()
 
         often = np.array(self._often)[self._corpus.dataset_of]
-        found = visits(sizes, often, max(self._window // PIECES, 1))
-        return Windows(found, self._corpus.firsts, self._config, self._window, lengths)
+        found = visits(sizes, often, max(self.window // PIECES, 1))
+        return Windows(found, self._corpus.firsts, self._config, self.window, lengths)

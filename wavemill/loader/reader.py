@@ -19,7 +19,8 @@ from wavemill.loader.columns import Arrays, Columns, largest, read_column
 from wavemill.loader.corpus import Corpus, Stream
 from wavemill.loader.sample import Crop, Sample, check_crop
 from wavemill.loader.source import Source, locate
-from wavemill.loader.tars import REMEDY, HeldTar, Tar, first_member
+from wavemill.loader.store import StoreError
+from wavemill.loader.tars import REMEDY, Tar, first_member
 from wavemill.sharding import layout
 from wavemill.sharding.buckets import Floats, Ints
 from wavemill.sharding.lengths import read_lengths
@@ -200,20 +201,22 @@ class Reader:
 
     def _column(self, name: str, requests: Requests, columns: Columns) -> Arrays:
         tars = [self._tar(shard, name) for shard in requests.shards]
-        held = [tar for tar in tars if isinstance(tar, HeldTar)]
+        pairs = zip(tars, requests.positions, strict=True)
+        found = [tar.held(position) for tar, position in pairs]
+        held = [tar for tar in found if tar is not None]
         keys, arrays = read_column(held, requests.positions)
         columns.check_keys(keys)
         return arrays
 
     def _read_ahead(self, requests: Requests) -> None:
-        for number, source in enumerate(self._sources):
+        for source in {id(source): source for source in self._sources}.values():
             if not source.reads_ahead:
                 continue
             pairs = []
             for shard, position in zip(requests.shards, requests.positions, strict=True):
                 # What cannot be opened is met again, and told, where the sample is read.
                 with contextlib.suppress(DatasetError):
-                    if self._corpus.dataset(shard) == number:
+                    if self._sources[self._corpus.dataset(shard)] is source:
                         pairs += [(self._tar(shard, name), position) for name in self._wanted.names]
             source.read_ahead(pairs)
 
@@ -280,8 +283,9 @@ class Reader:
             key, data = first_member(tar.sample(position))
         except (ValueError, IndexError) as error:
             raise _damaged(tar, position, sample.key, f"is damaged: {error}") from error
-        except OSError as error:
-            raise _damaged(tar, position, sample.key, f"cannot be read: {error}") from error
+        except StoreError as error:
+            words = f"cannot be read: {error}"
+            raise _damaged(tar, position, sample.key, words, error.remedy) from error
         if sample.key and key != sample.key:
             raise _damaged(tar, position, sample.key, f"is {key!r} here, unlike in other tars")
         sample.key = key
@@ -311,6 +315,6 @@ class Reader:
         return data, [0, *ends.tolist()]
 
 
-def _damaged(tar: Tar, position: int, key: str, words: str) -> DatasetError:
+def _damaged(tar: Tar, position: int, key: str, words: str, remedy: str = REMEDY) -> DatasetError:
     which = f"the sample {key!r}" if key else f"sample {position}"
-    return DatasetError(f"{tar.name}: {which} {words}; {REMEDY}")
+    return DatasetError(f"{tar.name}: {which} {words}; {remedy}")

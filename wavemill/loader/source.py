@@ -2,13 +2,29 @@
 
 import mmap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from wavemill import storage
 from wavemill.errors import DatasetError
 from wavemill.loader.corpus import ShardRef
-from wavemill.loader.tars import REMEDY, HeldTar, Index, Tar
+from wavemill.loader.tars import REMEDY, HeldTar, Tar, read_index
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What a window reads of a shard."""
+
+    shard: ShardRef
+    first: int
+    """The first of its samples that may be read."""
+    last: int
+    """The one after the last."""
+    tars: Sequence[str]
+    """Names of the tars that hold what is read of each sample."""
+    whole: Sequence[str]
+    """Names of files that are read whole."""
 
 
 class Source(Protocol):
@@ -36,11 +52,8 @@ class Source(Protocol):
     def read_ahead(self, samples: Sequence[tuple[Tar, int]]) -> None:
         """Fetch what will be asked for next, all of it at once."""
 
-    def prepare(self, shards: Sequence[ShardRef], names: Sequence[str]) -> None:
-        """Begin to fetch files that a window will need, by the streams they are of."""
-
-    def close(self) -> None:
-        """Let go of what is held."""
+    def prepare(self, needs: Sequence[Need]) -> None:
+        """Begin to fetch what the next window will need; what the last one needed may go."""
 
 
 class LocalSource:
@@ -59,11 +72,8 @@ class LocalSource:
     def read_ahead(self, samples: Sequence[tuple[Tar, int]]) -> None:
         """Leave it to the system."""
 
-    def prepare(self, shards: Sequence[ShardRef], names: Sequence[str]) -> None:
+    def prepare(self, needs: Sequence[Need]) -> None:
         """Leave it to the system."""
-
-    def close(self) -> None:
-        """Hold nothing."""
 
 
 def locate(shard: ShardRef, name: str) -> str:
@@ -103,7 +113,7 @@ def map_file(path: str, size: int) -> memoryview:
     return memoryview(data)
 
 
-def held_tar(shard: ShardRef, name: str, data: memoryview, index: memoryview) -> Tar:
+def held_tar(shard: ShardRef, name: str, data: memoryview, index: memoryview) -> HeldTar:
     """Read the index of a tar whose bytes are at hand."""
     url = locate(shard, name)
-    return HeldTar(url, Index(url, index, len(data), shard.samples), data)
+    return HeldTar(url, read_index(url, index, len(data), shard.samples), data)

@@ -1,6 +1,6 @@
 """The samples of a shard's tar, found through its index: any, without reading the others."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,10 @@ from wavemill.sharding.tar import BLOCK, MAX_NAME, SIZE
 REMEDY = "`wavemill lint` says what else is damaged, `wavemill prepare --verify` writes it anew"
 
 
+Offsets = Sequence[int] | Mapping[int, int]
+"""By position: of all samples, and the end of the last; or of some, each with the next one's."""
+
+
 class Tar(Protocol):
     """A tar, by the bytes of its samples; safe to read from several threads."""
 
@@ -18,65 +22,55 @@ class Tar(Protocol):
     """What messages call it."""
 
     def sample(self, position: int) -> memoryview:
-        """Return a sample: its members one after the other, headers too."""
-
-
-class Index:
-    """Where the samples of a tar lie."""
-
-    def __init__(self, name: str, data: bytes | memoryview, size: int, samples: int) -> None:
-        """Read an `.idx` file.
-
-        Args:
-            name: of the tar, for messages.
-            data: what the file holds: little-endian uint64 offsets, then the tar's size.
-            size: of the tar in bytes.
-            samples: how many it should hold.
+        """Return a sample: its members one after the other, headers too.
 
         Raises:
-            DatasetError: it is not this tar's index.
+            StoreError: a store does not give it.
 
         """
-        offsets = np.frombuffer(data[: len(data) // 8 * 8], "<u8").astype(np.int64)
-        whole = len(data) == 8 * (samples + 1) and bool((np.diff(offsets) >= BLOCK).all())
-        if not whole or offsets[0] < 0 or offsets[-1] != size:
-            raise DatasetError(
-                f"{name}.idx is not the index of {samples} samples in {size} bytes: one of the two"
-                f" is damaged; {REMEDY}"
-            )
-        self.offsets: list[int] = offsets.tolist()
-        """Where samples begin, and where the last one ends."""
+
+    def held(self, position: int) -> "HeldTar | None":
+        """Return what of it lies in memory with this sample in it, if that does."""
 
 
 class HeldTar:
-    """A tar whose bytes lie in memory, or in a file that is mapped there."""
+    """A tar, or a piece of one, whose bytes lie in memory, or in a file that is mapped there."""
 
-    def __init__(self, name: str, index: Index, data: memoryview) -> None:
-        """Read through an index."""
-        self.name, self.offsets, self.data = name, index.offsets, data
+    def __init__(self, name: str, offsets: Offsets, data: memoryview) -> None:
+        """Read by the offsets of samples in the data, and of their ends."""
+        self.name, self.offsets, self.data = name, offsets, data
 
     def sample(self, position: int) -> memoryview:
         """Return a view of a sample's bytes."""
         return self.data[self.offsets[position] : self.offsets[position + 1]]
 
+    def held(self, position: int) -> "HeldTar":  # noqa: ARG002 - it has them all
+        """Return itself."""
+        return self
 
-class RangedTar:
-    """A tar on a store, of which samples are read alone."""
 
-    def __init__(self, name: str, index: Index, read: Callable[[int, int], bytes]) -> None:
-        """Read through an index; `read` reads from one offset up to another."""
-        self.name, self.index, self._read = name, index, read
-        self._ahead: dict[int, bytes] = {}
+def read_index(name: str, data: bytes | memoryview, size: int, samples: int) -> list[int]:
+    """Read an `.idx` file: where the samples of a tar begin, and where the last one ends.
 
-    def keep(self, position: int, data: bytes) -> None:
-        """Take a sample that was read ahead, until it is asked for."""
-        self._ahead[position] = data
+    Args:
+        name: of the tar, for messages.
+        data: what the file holds: little-endian uint64 offsets, then the tar's size.
+        size: of the tar in bytes.
+        samples: how many it should hold.
 
-    def sample(self, position: int) -> memoryview:
-        """Return a sample's bytes, read now if they were not before."""
-        start, end = self.index.offsets[position : position + 2]
-        data = self._ahead.pop(position, None) or self._read(start, end)
-        return memoryview(data)
+    Raises:
+        DatasetError: it is not this tar's index.
+
+    """
+    offsets = np.frombuffer(data[: len(data) // 8 * 8], "<u8").astype(np.int64)
+    whole = len(data) == 8 * (samples + 1) and bool((np.diff(offsets) >= BLOCK).all())
+    if not whole or offsets[0] < 0 or offsets[-1] != size:
+        raise DatasetError(
+            f"{name}.idx is not the index of {samples} samples in {size} bytes: one of the two"
+            f" is damaged; {REMEDY}"
+        )
+    found: list[int] = offsets.tolist()
+    return found
 
 
 def first_member(data: memoryview) -> tuple[str, memoryview]:

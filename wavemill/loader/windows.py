@@ -123,10 +123,12 @@ class Windows:
         members: Ints = order[where == number]
         return members
 
-    def shards(self, epoch: int, number: int) -> list[int]:
-        """Return the shards that a window reads, each once."""
-        shards: list[int] = np.unique(self._visits.shard[self.members(epoch, number)]).tolist()
-        return shards
+    def pieces(self, epoch: int, number: int) -> list[tuple[int, int, int]]:
+        """Return what a window reads: shards, each with a first sample and one after the last."""
+        found, members = self._visits, self.members(epoch, number)
+        columns = found.shard[members], found.first[members], found.last[members]
+        triples = zip(*(column.tolist() for column in columns), strict=True)
+        return list(dict.fromkeys(triples))
 
     def plan(self, epoch: int, number: int) -> Window:
         """Plan a window; a pure function of the lengths and the settings."""

@@ -22,7 +22,7 @@ def local_path(url: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _filesystem(protocol: str) -> Any:
+def _filesystem(protocol: str, process: int) -> Any:  # noqa: ARG001 - s3fs survives no fork
     # A cached listing grows with the corpus and goes stale while others write.
     return fsspec.filesystem(protocol, use_listings_cache=False)
 
@@ -30,10 +30,10 @@ def _filesystem(protocol: str) -> Any:
 def filesystem(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL and the path within it."""
     if is_local(url):
-        return _filesystem("file"), str(Path(local_path(url)).absolute())
+        return _filesystem("file", os.getpid()), str(Path(local_path(url)).absolute())
     protocol = url.split("://", 1)[0]
     try:
-        found = _filesystem(protocol)
+        found = _filesystem(protocol, os.getpid())
     except (ImportError, ValueError) as error:
         raise JobError(f"cannot read {url}: {error}") from error
     return found, found._strip_protocol(url)  # noqa: SLF001 - fsspec's documented way
