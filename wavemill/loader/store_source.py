@@ -130,6 +130,8 @@ class StoreTar:
         """Begin to read samples, in order of their positions."""
         runs: list[list[int]] = []
         for position in positions:
+            if position in self._ahead:
+                continue
             if runs and self._offsets[position] - self._offsets[runs[-1][-1] + 1] <= GAP:
                 runs[-1].append(position)
             else:
