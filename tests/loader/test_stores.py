@@ -151,7 +151,7 @@ def test_a_window_is_fetched_ahead_in_few_requests(server: StoreServer, url: str
     shards = len(loader._corpus.shards)
     assert server.requests() - before == 3 * shards  # lengths, index and tar of each
     list(loader)
-    assert server.requests() - before == 5 * shards  # the tars are held
+    assert server.requests() - before == 3 * shards  # all is held
 
 
 def test_a_cache_is_read_without_the_store(server: StoreServer, url: str, tmp_path: Path) -> None:

@@ -82,25 +82,26 @@ class Pieces:
         self._window += 1
         self._needed = 0
 
-    def take(self, piece: Piece) -> None:
-        """Begin to fetch a piece that the window needs, if there is room for it."""
+    def take(self, piece: Piece) -> bool:
+        """Begin to fetch a piece that the window needs; False if there is no room for it."""
         if self._needed + piece.size > self._limit // 2:
-            return
+            return False
         for old in self.of(piece.url):
             if old.data.done() and old.data.exception() is not None:
                 self._drop(old)
             elif (old.first, old.last) == (piece.first, piece.last):
                 old.window = self._window
                 self._needed += old.size
-                return
+                return True
         self._make_room(piece.size)
         if self._bytes + piece.size > self._limit:
-            return
+            return False
         piece.window = self._window
         self._needed += piece.size
         self._bytes += piece.size
         piece.data = self._store.start(self._fetch(piece))
         self._by_url[piece.url] = (*self.of(piece.url), piece)
+        return True
 
     async def _fetch(self, piece: Piece) -> bytes:
         async with self._turn:

@@ -16,12 +16,12 @@ from wavemill.loader.tars import HeldTar, Tar, read_index
 
 GAP = 512 << 10
 """Bytes between samples that are fetched with them, since another request would take longer."""
+KEPT_BYTES = 64 << 20
+"""Of files that are read whole, for the next epoch."""
 
 
 class StoreSource:
     """Reads a store; of one process, since a store is."""
-
-    reads_ahead = True
 
     def __init__(self, store: Store, limit: int, share: float) -> None:
         """Read from a store.
@@ -34,8 +34,10 @@ class StoreSource:
         """
         self._store, self._share = store, share
         self._pieces = Pieces(store, limit)
-        self._whole: dict[str, Future[bytes]] = {}
+        self._whole: dict[str, tuple[Future[bytes], int]] = {}
         self._lock = threading.Lock()
+        self.reads_ahead = False
+        """Once there are samples that are in no piece."""
 
     def whole(self, shard: ShardRef, name: str) -> memoryview:
         """Read all of a file, if it was not read beforehand."""
@@ -45,7 +47,6 @@ class StoreSource:
         except StoreError as error:
             # It is kept, so that each sample of a shard does not wait for the same failure.
             raise DatasetError(f"cannot read {url}: {error}; {error.remedy}") from error
-        self._whole.pop(url, None)
         return memoryview(data)
 
     def tar(self, shard: ShardRef, name: str) -> Tar:
@@ -66,7 +67,7 @@ class StoreSource:
     def prepare(self, needs: Sequence[Need]) -> None:
         """Begin to fetch files that are read whole, indexes, and pieces of tars."""
         with self._lock:
-            self._whole = {url: data for url, data in self._whole.items() if not _failed(data)}
+            self._forget()
             self._pieces.next_window()
         for need in needs:
             for name in (*need.whole, *(f"{tar}.idx" for tar in need.tars)):
@@ -81,24 +82,34 @@ class StoreSource:
         url, size = locate(shard, name), size_of(shard, name)
         with self._lock:
             if url not in self._whole:
-                self._whole[url] = self._store.start(self._store.read(url, 0, size))
-            return self._whole[url]
+                self._whole[url] = self._store.start(self._store.read(url, 0, size)), size
+            return self._whole[url][0]
+
+    def _forget(self) -> None:
+        """Let go of files that could not be read, and of the oldest where they are too many."""
+        kept = 0
+        for url, (data, size) in reversed(list(self._whole.items())):
+            kept += size
+            if kept > KEPT_BYTES or (data.done() and data.exception() is not None):
+                del self._whole[url]
 
     def _take(self, need: Need, name: str) -> None:
         """Have what is needed of a tar fetched, where it is dense enough to be read whole."""
         shard, size = need.shard, size_of(need.shard, name)
         if (1 / self._share - 1) * size / shard.samples > GAP:
+            self.reads_ahead = True
             return
         url = locate(shard, name)
         if (need.first, need.last) == (0, shard.samples) and size <= MAX_PIECE:
             # As it needs no index it does not wait for one.
-            self._pieces.take(Piece(url=url, first=0, last=shard.samples, start=0, end=size))
+            whole = Piece(url=url, first=0, last=shard.samples, start=0, end=size)
+            self.reads_ahead |= not self._pieces.take(whole)
             return
         with contextlib.suppress(StoreError):
             index = self._start_whole(shard, f"{name}.idx").result()
             offsets = read_index(url, index, size, shard.samples)
             for piece in cut_pieces(url, offsets, need.first, need.last):
-                self._pieces.take(piece)
+                self.reads_ahead |= not self._pieces.take(piece)
 
 
 class StoreTar:
@@ -168,7 +179,3 @@ class Run:
     def held(self, name: str) -> HeldTar:
         """Return them as a tar."""
         return HeldTar(name, self.offsets, memoryview(self.data.result()))
-
-
-def _failed(data: "Future[bytes]") -> bool:
-    return data.done() and data.exception() is not None
