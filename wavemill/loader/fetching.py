@@ -12,11 +12,11 @@ from wavemill.loader.store import GONE, Store, StoreError
 
 T = TypeVar("T")
 
-FILES = 8
+FILES = 32
 """That are fetched at once."""
-PART = 64 << 20
+PART = 32 << 20
 """Bytes of a file that one request is for."""
-PARTS = 8
+PARTS = 16
 """Of all files that are fetched at once, and lie in memory."""
 PATIENCE_SECONDS = 60.0
 """That a file waits for others: for room, or for a process that writes it and does not go on."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from wavemill.loader.store import Store
 from wavemill.loader.tars import HeldTar
 
-AT_ONCE = 8
+AT_ONCE = 16
 """Pieces that are fetched together."""
 MAX_PIECE = 64 << 20
 """Bytes; a store sends several pieces faster than one of their size."""
