@@ -56,7 +56,8 @@ def get_all(server: StoreServer, urls: Mapping[str, int]) -> int:
     system = server.filesystem()
     signed = [(system.sign(url), size) for url, size in urls.items()]
     with ThreadPoolExecutor(4) as threads:
-        return sum(threads.map(lambda pair: _get(*pair), signed))
+        total: int = sum(threads.map(lambda pair: _get(*pair), signed))
+    return total
 
 
 def _get(url: str, size: int) -> int:
