@@ -87,7 +87,7 @@ def compare(out: Path, server: StoreServer, options: argparse.Namespace) -> None
 
     def floor() -> int:
         assert get_all(server, tars) == sum(tars.values())
-        return options.samples
+        return int(options.samples)
 
     ways: dict[str, Way] = {
         "local": lambda: take(ShardLoader(out, **settings)),
