@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavemill.loader.progress import Progress, from_state, to_state
-from wavemill.loader.reader import Lengths
+from wavemill.loader.requests import Lengths
 from wavemill.loader.steps import Rank, Step, steps
 from wavemill.loader.windows import Windows, visits
 from wavemill.sharding.batches import BatchConfig

@@ -18,7 +18,8 @@ import pytest
 from tests.loader.store_server import KEY, SECRET, StoreServer
 from tests.loader.test_loader import flat, keys
 from wavemill.errors import DatasetError, JobError, UsageError
-from wavemill.loader import ShardLoader, cache, fetching, pieces, store, store_source
+from wavemill.loader import ShardLoader
+from wavemill.loader.stores import cache, fetching, pieces, store, store_source
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from wavemill.loader.corpus import Corpus
-from wavemill.loader.reader import Wanted
 from wavemill.loader.source import LocalSource, Need, Source
+from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Windows
 from wavemill.sharding import layout
 

@@ -1,6 +1,5 @@
 """The loader: datasets in, padded batches out."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
@@ -18,18 +17,17 @@ from wavemill.loader.corpus import Corpus
 from wavemill.loader.handover import check_device, hand_over
 from wavemill.loader.machine import default_rank, default_threads, open_tars
 from wavemill.loader.making import Made, Maker, without_gaps
-from wavemill.loader.order import Order
+from wavemill.loader.order import Order, budget_of
 from wavemill.loader.pool import in_threads, in_workers
 from wavemill.loader.progress import Progress, from_state, to_state
-from wavemill.loader.reader import Reader, Wanted
+from wavemill.loader.reader import Reader
 from wavemill.loader.sample import Crop
 from wavemill.loader.sources import THREADS, Sources
 from wavemill.loader.statistics import Statistics
 from wavemill.loader.steps import Step, steps
+from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Windows
 from wavemill.sharding.batches import BatchConfig
-from wavemill.sharding.bins import read_profile_file
-from wavemill.sharding.budget import BucketSize, Budget
 from wavemill.specs import check_range
 
 Place = str | PathLike[str]
@@ -141,11 +139,12 @@ class ShardLoader(IterableDataset[Any]):
             counted=count,
         )
         config = BatchConfig(
-            budget=Budget(
+            budget=budget_of(
                 seconds=batch_seconds,
                 tokens=batch_tokens,
                 area=batch_area,
-                sizes=_sizes(batch_size, profile),
+                size=batch_size,
+                profile=profile,
             ),
             pool=pool,
             num_buckets=buckets,
@@ -255,12 +254,3 @@ class ShardLoader(IterableDataset[Any]):
 
     def _ahead(self, workers: int) -> Ahead:
         return Ahead(self._corpus, self._wanted, self._sources.open(workers))
-
-
-def _sizes(batch_size: int | None, profile: Place | None) -> list[BucketSize]:
-    check_range("batch_size", batch_size, 1, 1 << 31)
-    if batch_size is not None and profile is not None:
-        raise UsageError("give batch_size or a profile, not both")
-    if batch_size is not None:
-        return [BucketSize(max_seconds=math.inf, max_tokens=math.inf, size=batch_size)]
-    return read_profile_file(fspath(profile)) if profile is not None else []

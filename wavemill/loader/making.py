@@ -8,10 +8,12 @@ from typing import Any
 from wavemill.errors import DatasetError
 from wavemill.loader.batch import Batch, Collate, collate, stack
 from wavemill.loader.progress import Progress
-from wavemill.loader.reader import Reader, Requests, Wanted
+from wavemill.loader.reader import Reader
+from wavemill.loader.requests import Requests
 from wavemill.loader.sample import Sample
 from wavemill.loader.statistics import Counts
 from wavemill.loader.steps import Step
+from wavemill.loader.wanted import Wanted
 
 LOG = logging.getLogger("wavemill.loader")
 

@@ -1,17 +1,24 @@
 """What decides the order of batches, and so what a state belongs to."""
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
+from os import PathLike, fspath
 
 import numpy as np
 
 from wavemill.digest import digest
-from wavemill.errors import DatasetError
+from wavemill.errors import DatasetError, UsageError
 from wavemill.loader.corpus import Corpus
 from wavemill.loader.making import LOG
-from wavemill.loader.reader import Lengths, Reader, Wanted
+from wavemill.loader.reader import Reader
+from wavemill.loader.requests import Lengths
+from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Windows, visits
 from wavemill.sharding.batches import BatchConfig
+from wavemill.sharding.bins import read_profile_file
+from wavemill.sharding.budget import BucketSize, Budget
+from wavemill.specs import check_range
 
 PIECES = 16
 """Of shards, at least, that a window is made of: a shard is of one bucket."""
@@ -72,3 +79,27 @@ class Order:
         often = np.array(self._often)[self._corpus.dataset_of]
         found = visits(sizes, often, max(self.window // PIECES, 1))
         return Windows(found, self._corpus.firsts, self._config, self.window, lengths)
+
+
+def budget_of(
+    *,
+    seconds: float | None,
+    tokens: int | None,
+    area: float | None,
+    size: int | None,
+    profile: str | PathLike[str] | None,
+) -> Budget:
+    """Return what a batch may hold, by the limits that a loader was given.
+
+    Raises:
+        UsageError: there is none, or two of its size.
+        JobError: the profile cannot be read.
+
+    """
+    check_range("batch_size", size, 1, 1 << 31)
+    if size is not None and profile is not None:
+        raise UsageError("give batch_size or a profile, not both")
+    sizes = read_profile_file(fspath(profile)) if profile is not None else []
+    if size is not None:
+        sizes = [BucketSize(max_seconds=math.inf, max_tokens=math.inf, size=size)]
+    return Budget(seconds=seconds, tokens=tokens, area=area, sizes=sizes)

@@ -2,8 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,117 +11,23 @@ import orjson
 import soundfile
 
 from wavemill.audio import resample
-from wavemill.errors import DatasetError, UsageError
+from wavemill.errors import DatasetError
 from wavemill.loader.arrays import read_array
 from wavemill.loader.audio import decode
 from wavemill.loader.columns import Arrays, Columns, largest, read_column
-from wavemill.loader.corpus import Corpus, Stream
-from wavemill.loader.sample import Crop, Sample, check_crop
+from wavemill.loader.corpus import Corpus
+from wavemill.loader.requests import Lengths, Request, Requests
+from wavemill.loader.sample import Sample
 from wavemill.loader.source import Source, locate
-from wavemill.loader.store import StoreError
+from wavemill.loader.stores.store import StoreError
 from wavemill.loader.tars import REMEDY, Tar, first_member
+from wavemill.loader.wanted import AUDIO, Wanted
 from wavemill.sharding import layout
-from wavemill.sharding.buckets import Floats, Ints
 from wavemill.sharding.lengths import read_lengths
 
-AUDIO = "audio"
 OPEN_CUTS = 256
 CROP_GRID = 1000.0
 """Crops of audio without a token stream on a regular clock begin at whole milliseconds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is loaded of each sample."""
-
-    streams: Sequence[Stream]
-    audio: bool = False
-    sample_rate: int | None = None
-    """Of audio, which is resampled to it; as it is stored if None."""
-    cuts: bool = False
-    crop: Crop | None = None
-    counted: str | None = None
-    """The stream whose tokens count where batches are planned; the longest if None."""
-
-    def __post_init__(self) -> None:
-        """Check that the settings go together.
-
-        Raises:
-            UsageError: they do not.
-
-        """
-        names = [stream.name for stream in self.streams]
-        if self.counted is not None and self.counted not in names:
-            there = ", ".join(names) or "none"
-            raise UsageError(f"count={self.counted!r} is not among the streams loaded: {there}")
-        check_crop(self.crop, self.streams)
-
-    @property
-    def counted_names(self) -> list[str]:
-        """The streams whose tokens count."""
-        return [s.name for s in self.streams if self.counted in (None, s.name)]
-
-    @cached_property
-    def limits(self) -> dict[str, int]:
-        """What the ids of each stream are below."""
-        return {stream.name: stream.codebook_size for stream in self.streams}
-
-    @property
-    def more(self) -> bool:
-        """Whether there is more to a sample than its arrays."""
-        return self.audio or self.cuts or self.crop is not None
-
-    @property
-    def names(self) -> list[str]:
-        """The streams whose tars are read."""
-        names = [AUDIO] if self.audio else []
-        for stream in self.streams:
-            names += [stream.name, *([stream.times] if stream.times else [])]
-        return names
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One sample to read."""
-
-    shard: int
-    position: int
-    seconds: float
-    """Its duration as it is stored."""
-    draw: float
-    """A number from 0 up to 1 that is its own in this epoch."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requests:
-    """Samples to read, B of them."""
-
-    shards: list[int]
-    positions: list[int]
-    seconds: list[float]
-    draws: list[float]
-
-    def __len__(self) -> int:
-        return len(self.shards)
-
-    def __iter__(self) -> Iterator[Request]:
-        return map(Request, self.shards, self.positions, self.seconds, self.draws)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lengths:
-    """How long the samples of a shard are, [N] each."""
-
-    seconds: Floats
-    tokens: Ints
-    """Of the longest stream, or the one that counts."""
-    stored: Floats
-    """Seconds before any crop."""
-
-    @classmethod
-    def none(cls) -> "Lengths":
-        """Return those of no sample."""
-        return cls(seconds=np.zeros(0), tokens=np.zeros(0, np.int64), stored=np.zeros(0))
 
 
 class Reader:

@@ -8,11 +8,11 @@ from typing import Any
 
 from wavemill import storage
 from wavemill.errors import UsageError
-from wavemill.loader.cache import Cache
-from wavemill.loader.cached_source import CachedSource
 from wavemill.loader.source import LocalSource, Source
-from wavemill.loader.store import Store
-from wavemill.loader.store_source import GAP, StoreSource
+from wavemill.loader.stores.cache import Cache
+from wavemill.loader.stores.cached_source import CachedSource
+from wavemill.loader.stores.store import Store
+from wavemill.loader.stores.store_source import GAP, StoreSource
 from wavemill.specs import check_range
 
 HELD_BYTES = 2 << 30

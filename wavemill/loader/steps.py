@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavemill.loader.progress import Progress
-from wavemill.loader.reader import Requests
+from wavemill.loader.requests import Requests
 from wavemill.loader.share import deal_window
 from wavemill.loader.windows import Window, Windows
 from wavemill.sharding.buckets import Ints

@@ -1,5 +1,6 @@
 """The samples of a shard's tar, found through its index: any, without reading the others."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -49,7 +50,7 @@ class HeldTar:
         return self
 
 
-def read_index(name: str, data: bytes | memoryview, size: int, samples: int) -> list[int]:
+def read_index(name: str, data: bytes | memoryview, size: int, samples: int) -> Sequence[int]:
     """Read an `.idx` file: where the samples of a tar begin, and where the last one ends.
 
     Args:
@@ -69,8 +70,8 @@ def read_index(name: str, data: bytes | memoryview, size: int, samples: int) -> 
             f"{name}.idx is not the index of {samples} samples in {size} bytes: one of the two"
             f" is damaged; {REMEDY}"
         )
-    found: list[int] = offsets.tolist()
-    return found
+    # Numbers of an array are read as fast as a list's, and take 8 bytes, not 36.
+    return array("q", offsets.tobytes())
 
 
 def first_member(data: memoryview) -> tuple[str, memoryview]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wavemill.loader.reader import Lengths
+from wavemill.loader.requests import Lengths
 from wavemill.sharding.batches import BatchConfig, EpochPlan, plan_epoch
 from wavemill.sharding.buckets import Floats, Ints
 from wavemill.sharding.draw import Keys, mix, uniform

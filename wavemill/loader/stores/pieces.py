@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from wavemill.loader.store import Store
+from wavemill.loader.stores.store import Store
 from wavemill.loader.tars import HeldTar
 
 AT_ONCE = 16
@@ -35,7 +35,7 @@ class Piece:
         """Its bytes."""
         return self.end - self.start
 
-    def held(self, offsets: list[int]) -> HeldTar:
+    def held(self, offsets: Sequence[int]) -> HeldTar:
         """Return it as a tar, once it is fetched.
 
         Raises:

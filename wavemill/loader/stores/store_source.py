@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from wavemill.errors import DatasetError
 from wavemill.loader.corpus import ShardRef
-from wavemill.loader.pieces import MAX_PIECE, Piece, Pieces, cut_pieces
 from wavemill.loader.source import Need, locate, size_of
-from wavemill.loader.store import Store, StoreError
+from wavemill.loader.stores.pieces import MAX_PIECE, Piece, Pieces, cut_pieces
+from wavemill.loader.stores.store import Store, StoreError
 from wavemill.loader.tars import HeldTar, Tar, read_index
 
 GAP = 512 << 10
@@ -115,7 +115,7 @@ class StoreSource:
 class StoreTar:
     """A tar on a store."""
 
-    def __init__(self, name: str, offsets: list[int], store: Store, pieces: Pieces) -> None:
+    def __init__(self, name: str, offsets: Sequence[int], store: Store, pieces: Pieces) -> None:
         """Read by the offsets of samples."""
         self.name, self._offsets, self._store, self._pieces = name, offsets, store, pieces
         self._ahead: dict[int, Run] = {}

@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from wavemill.errors import JobError
-from wavemill.loader.cache import Cache
-from wavemill.loader.store import GONE, Store, StoreError
+from wavemill.loader.stores.cache import Cache
+from wavemill.loader.stores.store import GONE, Store, StoreError
 
 T = TypeVar("T")
 

@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from wavemill.errors import DatasetError, JobError
-from wavemill.loader.cache import Cache
 from wavemill.loader.corpus import ShardRef
-from wavemill.loader.fetching import Fetcher
 from wavemill.loader.source import Need, locate, size_of
-from wavemill.loader.store import Store, StoreError
+from wavemill.loader.stores.cache import Cache
+from wavemill.loader.stores.fetching import Fetcher
+from wavemill.loader.stores.store import Store, StoreError
 from wavemill.loader.tars import HeldTar, Tar, read_index
 
 File = tuple[ShardRef, str]
@@ -94,7 +94,7 @@ class CachedSource:
             else:
                 self._later.append(file)
 
-    def opened(self, file: File, offsets: list[int]) -> tuple[Opened, HeldTar]:
+    def opened(self, file: File, offsets: Sequence[int]) -> tuple[Opened, HeldTar]:
         """Return a tar, once it is there, and what has it until its window is over."""
         entry = self._entry(*file)
         tar = HeldTar(locate(*file), offsets, entry.data.result())
@@ -127,7 +127,7 @@ class CachedSource:
 class CachedTar:
     """A tar in the cache."""
 
-    def __init__(self, source: CachedSource, file: File, offsets: list[int]) -> None:
+    def __init__(self, source: CachedSource, file: File, offsets: Sequence[int]) -> None:
         """Read by the offsets of samples; the file is opened when one is asked for."""
         self.name = locate(*file)
         self._source, self._file, self._offsets = source, file, offsets
