@@ -40,6 +40,14 @@ def test_audio_of_different_rates_is_not_put_side_by_side() -> None:
         collate(samples)
 
 
+def test_a_batch_moves_whole() -> None:
+    samples = [Sample(key="a", tokens={"codec": np.ones((2, 3), np.uint8)})]
+    moved = collate(samples).to("meta")
+    assert moved.tokens["codec"].device.type == "meta"
+    assert moved.token_lengths["codec"].device.type == "meta"
+    assert moved.keys == ["a"]
+
+
 def test_every_tensor_of_a_batch_is_mapped_and_nothing_else() -> None:
     batch = Batch(
         keys=["a"], datasets=torch.tensor([0]), tokens={"codec": torch.ones(1, 2, 3)},

@@ -42,6 +42,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def pin_memory(self) -> "Batch":
+        """Return it in pinned memory; torch's `DataLoader(pin_memory=True)` calls this."""
+        pinned: Batch = map_tensors(self, torch.Tensor.pin_memory)
+        return pinned
+
+    def to(self, device: str | torch.device, *, non_blocking: bool = False) -> "Batch":
+        """Return it on a device, where a `DataLoader` and no `device=` of the loader gave it."""
+        moved: Batch = map_tensors(self, lambda one: one.to(device, non_blocking=non_blocking))
+        return moved
+
 
 _BUFFERS = Buffers(4)
 """One that is being written, and those that a trainer still holds."""
