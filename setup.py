@@ -31,10 +31,12 @@ CORE = [
 ]
 CODECS = ["huggingface_hub>=1", "numba>=0.64", "transformers>=5.24"]
 DEDUP = ["faiss-cpu>=1.15"]
+HUGGINGFACE = ["datasets>=4"]
 UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
+    *HUGGINGFACE,
     *READERS,
     *UNITS,
     *WHISPER,
@@ -68,6 +70,7 @@ setup(
     extras_require={
         "codecs": CODECS,
         "dedup": DEDUP,
+        "huggingface": HUGGINGFACE,
         "readers": READERS,
         "test": TEST,
         "units": UNITS,

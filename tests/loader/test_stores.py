@@ -19,6 +19,7 @@ from tests.loader.store_server import KEY, SECRET, StoreServer
 from tests.loader.test_loader import flat, keys
 from wavemill.errors import DatasetError, JobError, UsageError
 from wavemill.loader import ShardLoader
+from wavemill.loader.adapters import cut_set, iterable_dataset, web_dataset
 from wavemill.loader.stores import cache, fetching, pieces, store, store_source
 
 ROOT = Path(__file__).parents[2]
@@ -339,3 +340,17 @@ def test_a_store_out_of_reach_is_told(url: str, monkeypatch: pytest.MonkeyPatch)
 def test_a_cache_on_a_store_is_refused(tokens: Path) -> None:
     with pytest.raises(UsageError, match="no folder of this machine"):
         ShardLoader(tokens, batch_seconds=60, cache="s3://bucket/cache")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_adapters_read_what_lies_on_a_store(server: StoreServer, clips_url: str) -> None:
+    expected = sorted(flat(ShardLoader(clips_url, batch_seconds=60)))
+    cuts = {cut.id: cut for cut in cut_set(clips_url)}
+    assert sorted(cuts) == expected
+    audio = {
+        sample["__key__"]: sample["audio.npy"] for sample in web_dataset(clips_url, audio=True)
+    }
+    assert sorted(audio) == expected
+    for key, cut in cuts.items():
+        assert (cut.load_audio()[0] == audio[key]).all()
+    assert sorted(example["key"] for example in iterable_dataset(clips_url, audio=True)) == expected

@@ -31,6 +31,7 @@ PACKAGES = (
     ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
     ("lhotse", "reads the shards", "wavemill[readers]"),
     ("webdataset", "reads the shards", "wavemill[readers]"),
+    ("datasets", "reads the shards", "wavemill[huggingface]"),
 )
 NEEDED = "wavemill"
 

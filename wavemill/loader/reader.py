@@ -1,6 +1,8 @@
 """Samples of a corpus, read one by one or a batch at a time."""
 
 import contextlib
+import io
+import itertools
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -24,6 +26,7 @@ from wavemill.loader.tars import REMEDY, Tar, first_member
 from wavemill.loader.wanted import AUDIO, Wanted
 from wavemill.sharding import layout
 from wavemill.sharding.lengths import read_lengths
+from wavemill.sharding.untar import Member, read_members
 
 OPEN_CUTS = 256
 CROP_GRID = 1000.0
@@ -91,6 +94,23 @@ class Reader:
         """
         self._read_ahead(requests)
         return self._columns(requests, check_ids=False)
+
+    def stored(self, shard: int, stream: str, position: int) -> list[Member]:
+        """Return the members of a sample in a tar as they are stored: its data, then their JSON.
+
+        Raises:
+            DatasetError: they cannot be read.
+
+        """
+        tar = self._tar(shard, stream)
+        try:
+            data = tar.sample(position)
+            return list(itertools.islice(read_members(io.BytesIO(data), len(data)), 2))
+        except (ValueError, IndexError) as error:
+            raise _damaged(tar, position, "", f"is damaged: {error}") from error
+        except StoreError as error:
+            words = f"cannot be read: {error}"
+            raise _damaged(tar, position, "", words, error.remedy) from error
 
     def _columns(self, requests: Requests, *, check_ids: bool) -> Columns:
         columns = Columns(datasets=[self._corpus.dataset(shard) for shard in requests.shards])
