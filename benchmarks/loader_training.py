@@ -12,19 +12,17 @@ the longest of all among them. lhotse's `DynamicBucketingSampler` has 30 buckets
 
 The lengths are those of `batch_padding.py`: `codec`, 12.5 tokens for each second of
 `librispeech-like`, and `heavy-tailed`, 5 to 25 tokens a second. With `--manifest` durations are
-those of a NeMo manifest. All train in turns, with a fresh model and another epoch each, and their
-first step does not count; printed are medians of tokens a second, and of the ratios within a round.
+those of a NeMo manifest. All train in turns of some batches, each a model of its own; the first
+batch does not count. Printed are medians of tokens a second, and of the ratios within a round.
 """
 
 import argparse
-import itertools
 import json
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,13 +44,12 @@ IDS = 1024
 NAME = "codec"
 SHARD_MB = 0.5
 OURS = "wavemill"
-EPOCHS = 1000
-"""More than a turn takes."""
+SEARCH = 8
+"""Steps by which the largest `max_duration` is found."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Ids [B, T] and lengths [B]."""
-Feed = Callable[[int], Iterator[Batch]]
-"""Gives the batches of an epoch, by its number."""
+Feed = Iterator[Batch]
 
 
 class LanguageModel(nn.Module):
@@ -79,25 +76,40 @@ class LanguageModel(nn.Module):
         return nn.functional.cross_entropy(self.head(hidden).flatten(0, 1), wanted.flatten())
 
 
-@dataclass
-class Taken:
-    """What a way to feed took, turn after turn."""
+class Trainer:
+    """Trains a model on batches, and counts what they hold."""
 
-    speeds: list[float] = field(default_factory=list)
-    """Real tokens a second."""
-    real: int = 0
-    padded: int = 0
-    largest: int = 0
-    samples: int = 0
-    batches: int = 0
+    def __init__(self, feed: Feed, options: argparse.Namespace) -> None:
+        """Take a first step, which does not count."""
+        torch.manual_seed(0)
+        self._model = LanguageModel(options.width, options.layers)
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), 1e-3)
+        self._feed = feed
+        self.speeds: list[float] = []
+        """Real tokens a second, of each turn."""
+        self.real = self.padded = self.largest = self.samples = self.batches = 0
+        self._step()
 
-    def add(self, ids: torch.Tensor, lengths: torch.Tensor) -> None:
-        """Count a batch."""
-        self.real += int(lengths.sum())
-        self.padded += ids.numel()
-        self.largest = max(self.largest, ids.numel())
-        self.samples += len(ids)
-        self.batches += 1
+    def turn(self, tokens: int) -> None:
+        """Train on batches of so many real tokens or a few more."""
+        seen, started = 0, time.perf_counter()
+        while seen < tokens:
+            ids, lengths = self._step()
+            real = int(lengths.sum())
+            seen += real
+            self.real += real
+            self.padded += ids.numel()
+            self.largest = max(self.largest, ids.numel())
+            self.samples += len(ids)
+            self.batches += 1
+        self.speeds.append(seen / (time.perf_counter() - started))
+
+    def _step(self) -> Batch:
+        ids, lengths = next(self._feed)
+        self._optimizer.zero_grad()
+        self._model(ids, lengths).backward()
+        self._optimizer.step()
+        return ids, lengths
 
 
 def draw_samples(seconds: Any, tokens: Any) -> list[Sample]:
@@ -114,26 +126,16 @@ def draw_samples(seconds: Any, tokens: Any) -> list[Sample]:
 
 def ours(out: Path, limit: int) -> Feed:
     """Feed by the loader."""
-
-    def feed(epoch: int) -> Iterator[Batch]:
-        loader = ShardLoader(out, batch_tokens=limit)
-        loader.set_epoch(epoch)
-        for batch in loader:
-            yield batch.tokens[NAME][:, :, 0], batch.token_lengths[NAME]
-
-    return feed
+    for batch in ShardLoader(out, batch_tokens=limit):
+        yield batch.tokens[NAME][:, :, 0], batch.token_lengths[NAME]
 
 
 def webdataset(samples: list[Sample], folder: Path, out: Path, limit: int) -> Feed:
     """Feed by webdataset, from its own tars, in batches of as many as always fit."""
     read = webdataset_tars(Corpus(samples=samples, folder=folder, out=out))
     size = limit // max(len(sample.codes[0]) for sample in samples)
-
-    def feed(_: int) -> Iterator[Batch]:
-        for ids, lengths in padded(read(), size):
-            yield ids[:, :, 0], lengths
-
-    return feed
+    for ids, lengths in padded(read(), size):
+        yield ids[:, :, 0], lengths
 
 
 def lhotse(out: Path, limit: int) -> Feed:
@@ -143,46 +145,24 @@ def lhotse(out: Path, limit: int) -> Feed:
     cuts = cut_set(out, audio=False).to_eager()
     counts = {cut.id: getattr(cut, NAME).shape[0] for cut in cuts}
 
-    def batches(epoch: int, most: float) -> Any:
+    def batches(most: float) -> Any:
         return DynamicBucketingSampler(
-            cuts, max_duration=most, num_buckets=30, shuffle=True, seed=epoch, world_size=1, rank=0
+            cuts, max_duration=most, num_buckets=30, shuffle=True, seed=0, world_size=1, rank=0
         )
 
-    def worst(epoch: int, most: float) -> int:
-        found = [[counts[cut.id] for cut in batch] for batch in batches(epoch, most)]
-        return max(len(own) * max(own) for own in found)
+    def fits(most: float) -> bool:
+        found = ([counts[cut.id] for cut in batch] for batch in batches(most))
+        return all(len(own) * max(own) <= limit for own in found)
 
-    def feed(epoch: int) -> Iterator[Batch]:
-        most = limit / min(counts[cut.id] / cut.duration for cut in cuts)
-        while worst(epoch, most) > limit:
-            most *= 0.97
-        for batch in batches(epoch, most):
-            arrays = [getattr(cut, f"load_{NAME}")() for cut in batch]
-            for ids, lengths in padded(arrays, len(arrays)):
-                yield ids[:, :, 0], lengths
-
-    return feed
-
-
-def train(feed: Feed, epoch: int, options: argparse.Namespace, taken: Taken) -> None:
-    """Train until so many real tokens were seen."""
-    torch.manual_seed(0)
-    model = LanguageModel(options.width, options.layers)
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    seen, started = 0, 0.0
-    batches = itertools.chain.from_iterable(map(feed, itertools.count(epoch * EPOCHS)))
-    for number, (ids, lengths) in enumerate(batches):
-        optimizer.zero_grad()
-        model(ids, lengths).backward()
-        optimizer.step()
-        if number == 0:
-            started = time.perf_counter()
-            continue
-        taken.add(ids, lengths)
-        seen += int(lengths.sum())
-        if seen >= options.tokens:
-            break
-    taken.speeds.append(seen / (time.perf_counter() - started))
+    rates = [counts[cut.id] / cut.duration for cut in cuts]
+    fitting, most = 0.9 * limit / max(rates), limit / min(rates)
+    for _ in range(SEARCH):
+        middle = (fitting * most) ** 0.5
+        fitting, most = (middle, most) if fits(middle) else (fitting, middle)
+    for batch in batches(fitting):
+        arrays = [getattr(cut, f"load_{NAME}")() for cut in batch]
+        for ids, lengths in padded(arrays, len(arrays)):
+            yield ids[:, :, 0], lengths
 
 
 def compare(title: str, seconds: Any, tokens: Any, options: argparse.Namespace) -> None:
@@ -198,18 +178,18 @@ def compare(title: str, seconds: Any, tokens: Any, options: argparse.Namespace) 
             "webdataset": webdataset(samples, folder / "tars", out, options.limit),
             "lhotse": lhotse(out, options.limit),
         }
-        found = {name: Taken() for name in feeds}
-        for turn in range(options.rounds):
-            for name, feed in feeds.items():
-                train(feed, turn, options, found[name])
+        found = {name: Trainer(feed, options) for name, feed in feeds.items()}
+        for _ in range(options.rounds):
+            for trainer in found.values():
+                trainer.turn(options.tokens)
     print(f"\n{title}: {len(samples):,} samples, {tokens.mean():.0f} tokens in the mean and"
           f" {tokens.max()} at most; batches of up to {options.limit:,} padded tokens")  # fmt: skip
     for name, own in found.items():
         assert own.largest <= options.limit, f"{name} made a batch of {own.largest} tokens"
         factors = [a / b for a, b in zip(found[OURS].speeds, own.speeds, strict=True)]
-        print(f"  {name:<12}{median(own.speeds):8,.0f} real tokens/s  padding"
-              f" {1 - own.real / own.padded:6.1%}  {own.samples / own.batches:5.1f} samples a batch"
-              f"  full {own.padded / own.batches / options.limit:6.1%}"
+        print(f"  {name:<12}{median(own.speeds):8,.0f} real tokens/s   padding"
+              f" {1 - own.real / own.padded:6.1%}   {own.samples / own.batches:5.1f} samples a"
+              f" batch, {own.padded / own.batches / options.limit:4.0%} full"
               f"   {OURS} is {median(factors):5.2f} x as fast", flush=True)  # fmt: skip
 
 
@@ -224,12 +204,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=["codec", "heavy-tailed"])
     parser.add_argument("--manifest", type=Path, help="take the durations of a NeMo manifest")
-    parser.add_argument("--samples", type=int, default=4000)
-    parser.add_argument("--limit", type=int, default=4096, help="padded tokens of a batch at most")
-    parser.add_argument("--tokens", type=int, default=40_000, help="real ones of each turn")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument(
+        "--limit", type=int, default=8192, help="padded tokens of a batch at most"
+    )
+    parser.add_argument("--tokens", type=int, default=6000, help="real ones of each turn")
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -245,7 +227,8 @@ def main() -> None:
         tokens = np.maximum((speech * RATE).astype(np.int64), 2)
         compare("codec", speech, tokens, options)
     if options.only != "codec" and not options.manifest:
-        compare("heavy-tailed", *(column[: options.samples] for column in heavy), options)
+        seconds, tokens = heavy
+        compare("heavy-tailed", seconds[: options.samples], tokens[: options.samples], options)
 
 
 if __name__ == "__main__":
