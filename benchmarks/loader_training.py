@@ -209,7 +209,7 @@ def main() -> None:
         "--limit", type=int, default=8192, help="padded tokens of a batch at most"
     )
     parser.add_argument("--tokens", type=int, default=6000, help="real ones of each turn")
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)

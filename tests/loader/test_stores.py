@@ -343,7 +343,8 @@ def test_a_cache_on_a_store_is_refused(tokens: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-def test_adapters_read_what_lies_on_a_store(server: StoreServer, clips_url: str) -> None:
+@pytest.mark.usefixtures("server")
+def test_adapters_read_what_lies_on_a_store(clips_url: str) -> None:
     expected = sorted(flat(ShardLoader(clips_url, batch_seconds=60)))
     cuts = {cut.id: cut for cut in cut_set(clips_url)}
     assert sorted(cuts) == expected
