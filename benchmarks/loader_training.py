@@ -205,9 +205,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["codec", "heavy-tailed"])
     parser.add_argument("--manifest", type=Path, help="take the durations of a NeMo manifest")
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument(
-        "--limit", type=int, default=8192, help="padded tokens of a batch at most"
-    )
+    parser.add_argument("--limit", type=int, default=8192, help="padded tokens of a batch at most")
     parser.add_argument("--tokens", type=int, default=6000, help="real ones of each turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--width", type=int, default=256)
