@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 GRACE_SECONDS = 3.0
 LINE = (
@@ -49,10 +50,10 @@ def leave_if_stopped() -> None:
         _leave()
 
 
-def _stop(number: int, _: Any) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     again = _State.code is not None
     _State.code = 128 + number
-    if again or not _State.unwinds:
+    if again or not _State.unwinds or _is_importing(frame):
         _leave()
     sys.unraisablehook = lambda _: None
     threading.excepthook = lambda _: None
@@ -60,6 +61,15 @@ def _stop(number: int, _: Any) -> None:
     _thread.start_new_thread(_insist, ())
     # Unlike KeyboardInterrupt it prints nothing, wherever it surfaces.
     raise SystemExit(_State.code)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Say whether a module is being loaded: C++ in one may abort at an exception from Python."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _insist() -> None:

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavemill.errors import UsageError
 from wavemill.loader import Sample, collate
 from wavemill.loader.batch import Batch, map_tensors
 
@@ -36,7 +37,7 @@ def test_audio_of_different_rates_is_not_put_side_by_side() -> None:
         Sample(key="a", audio=np.zeros(4, np.float32), sample_rate=16_000),
         Sample(key="b", audio=np.zeros(4, np.float32), sample_rate=8000),
     ]
-    with pytest.raises(ValueError, match="give sample_rate="):
+    with pytest.raises(UsageError, match=r"8000 and 16000 Hz.*give sample_rate="):
         collate(samples)
 
 

@@ -1,5 +1,8 @@
 """What a loader does when files are damaged, and what a killed one leaves behind."""
 
+import errno
+import gc
+import io
 import logging
 import os
 import shutil
@@ -7,15 +10,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from tests.loader.test_loader import flat
 from wavemill.errors import DatasetError, JobError
-from wavemill.loader import ShardLoader
+from wavemill.loader import Sample, ShardLoader
+from wavemill.loader.making import without_gaps
 
 Damage = Callable[[Path], None]
 TAR, CUTS, LENGTHS = "codec_000000.tar", "cuts.000000.jsonl", "lengths_000000.npy"
@@ -53,6 +58,7 @@ ONE_SAMPLE = {
     "the head of an array": overwrite(TAR, 512, b"\x00" * 8),
     "a pickled array": overwrite(TAR, 530, b"'|O', "),
     "ids over the codebook": overwrite(TAR, 512 + 128, b"\xff\xff"),
+    "ids below 0": overwrite(TAR, 512 + 10, b"{'descr': '<i2'"),
 }
 WHOLE_SHARD = {
     "a tar that ends early": truncate(TAR),
@@ -62,6 +68,8 @@ WHOLE_SHARD = {
     "lengths that vanished": remove(LENGTHS),
     "damaged lengths": overwrite(LENGTHS, 0, b"\x00" * 16),
     "lengths that end early": truncate(LENGTHS),
+    "a duration that is no number": overwrite(LENGTHS, 128, b"\xff" * 8),
+    "more tokens than there can be": overwrite(LENGTHS, 128 + 8, b"\xff" * 4),
 }
 
 
@@ -118,6 +126,30 @@ def test_a_batch_of_which_nothing_is_left_gives_way_to_another(damaged: Path) ->
         got = flat(loader)
         assert len(got) == 400
         assert len(set(got)) == 400 - loader.statistics.skipped < 400
+
+
+def test_what_comes_again_is_a_copy_with_a_state_and_bucket_of_its_own(damaged: Path) -> None:
+    truncate(TAR)(damaged)
+    loader = ShardLoader(damaged, batch_size=1, skip_damaged=True)
+    expected = [made.bucket for made in loader.work()]
+    batches, states = [], []
+    for batch in loader:
+        batches.append(batch)
+        states.append(loader.state_dict())
+    assert [batch.state for batch in batches] == states
+    assert [batch.bucket for batch in batches] == expected
+    places = {batch.tokens["codec"].data_ptr() for batch in batches}
+    assert len(places) == len(states) == 400
+
+
+def test_a_process_of_which_nothing_can_be_read_takes_what_others_have(damaged: Path) -> None:
+    truncate(TAR)(damaged)
+    for worker in range(400):
+        loader = ShardLoader(damaged, batch_size=1, skip_damaged=True)
+        if next(loader.work(worker, 400)).missing:
+            break
+    (filled,) = without_gaps(loader.work(worker, 400), loader._all)
+    assert len(filled.value) == 1
 
 
 def test_where_nothing_at_all_can_be_read_it_says_so(damaged: Path) -> None:
@@ -198,3 +230,54 @@ def test_a_killed_trainer_leaves_no_shared_memory_and_no_process(
     pids = [str(process) for process in (trainer.pid, *(child.pid for child in children))]
     left = [path for path in Path("/dev/shm").iterdir() if any(p in path.name for p in pids)]
     assert not left
+
+
+def test_a_sample_longer_than_its_shard_says_is_told(damaged: Path) -> None:
+    path = shard(damaged, LENGTHS)
+    data = path.read_bytes()
+    rows = np.load(io.BytesIO(data))
+    rows["tokens_codec"] = 1
+    path.write_bytes(data[: -rows.nbytes] + rows.tobytes())
+    with pytest.raises(DatasetError, match=r"tokens of codec, and its shard's lengths file says"):
+        list(ShardLoader(damaged, batch_tokens=4000))
+
+
+def test_an_error_of_a_collate_is_its_own(tokens: Path) -> None:
+    def fails(_: Sequence[Sample]) -> None:
+        raise RuntimeError("no such word")
+
+    for workers in (0, 1):
+        with pytest.raises(RuntimeError, match="no such word"):
+            list(ShardLoader(tokens, batch_size=9, collate=fails, workers=workers))
+
+
+def test_a_collate_may_give_none(tokens: Path) -> None:
+    given = list(ShardLoader(tokens, batch_size=100, collate=lambda _: None))
+    assert given == [None] * len(given)
+
+
+def test_epochs_leave_no_file_open(clips: Path) -> None:
+    loader = ShardLoader(clips, audio=True, cuts=True, batch_seconds=30, threads=3)
+    gc.collect()
+    gc.disable()
+    try:
+        flat(loader)
+        process = psutil.Process()
+        before = process.num_fds()
+        for _ in range(3):
+            flat(loader)
+            next(iter(loader))
+        assert process.num_fds() <= before
+    finally:
+        gc.enable()
+
+
+def test_too_many_open_files_are_no_damage(tokens: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    loader = ShardLoader(tokens, batch_seconds=60, skip_damaged=True)
+    monkeypatch.setattr("mmap.mmap", full)
+    with pytest.raises(JobError, match="ulimit -n") as caught:
+        list(loader)
+    assert not isinstance(caught.value, DatasetError)

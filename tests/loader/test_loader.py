@@ -5,6 +5,7 @@ import pickle
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,39 @@ def test_each_iteration_is_an_epoch_of_its_own(tokens: Path) -> None:
     assert keys(pickle.loads(pickle.dumps(loader))) == epochs[1]
 
 
+def test_processes_of_a_dataloader_count_their_epochs(tokens: Path) -> None:
+    loader = ShardLoader(tokens, batch_seconds=60)
+    epochs = [keys(loader), keys(loader)]
+    loader = ShardLoader(tokens, batch_seconds=60)
+    kept = DataLoader(loader, batch_size=None, num_workers=2, persistent_workers=True)
+    assert [keys(kept), keys(kept)] == epochs
+    again = DataLoader(loader, batch_size=None, num_workers=2)
+    for epoch in (0, 1):
+        loader.set_epoch(epoch)
+        assert keys(again) == epochs[epoch]
+
+
+def test_a_process_of_a_dataloader_goes_on_from_its_own_state(
+    tokens: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = keys(ShardLoader(tokens, batch_seconds=60))
+    info = SimpleNamespace(id=1, num_workers=3)
+    monkeypatch.setattr("wavemill.loader.loader.get_worker_info", lambda: info)
+    loader = ShardLoader(tokens, batch_seconds=60)
+    given = iter(loader)
+    first = [next(given), next(given)]
+    fresh = ShardLoader(tokens, batch_seconds=60)
+    fresh.load_state_dict(json.loads(json.dumps(loader.state_dict())))
+    assert keys([*first, *fresh]) == whole[1::3]
+
+
+def test_equal_settings_are_equal_however_they_are_written(tokens: Path) -> None:
+    state = ShardLoader(tokens, batch_seconds=60, crop=Crop(seconds=2), buckets=9).state_dict()
+    nine: Any = np.int64(9)
+    other = ShardLoader(tokens, batch_seconds=60.0, crop=Crop(seconds=2.0), buckets=nine)
+    other.load_state_dict(state)
+
+
 def test_setting_the_epoch_it_is_in_keeps_its_place(tokens: Path) -> None:
     whole = list(ShardLoader(tokens, batch_seconds=60))
     loader = ShardLoader(tokens, batch_seconds=60)
@@ -330,6 +364,7 @@ def test_torchruns_variables_say_which_rank_it_is(
         ({"batch_size": 3, "profile": "x.yaml"}, "not both"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_seconds": 60, "window": 0}, "window"),
+        ({"batch_seconds": 60, "sample_rate": 0}, "sample_rate"),
     ],
 )
 def test_settings_that_cannot_be_are_told_in_a_line(

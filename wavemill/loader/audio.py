@@ -49,13 +49,23 @@ def decode(
     return to_mono(samples), rate
 
 
+class _MemoryFile:
+    """A file in memory, closed when its thread ends."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.memfd_create("wavemill-audio")
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
 def _as_file(data: memoryview) -> Any:
     """Give libsndfile something that it reads by itself, without asking Python for each block."""
     if not hasattr(os, "memfd_create"):
         return io.BytesIO(data)
     if getattr(_LOCAL, "owner", None) != os.getpid():  # a fork shares the file with its parent
-        _LOCAL.owner, _LOCAL.file = os.getpid(), os.memfd_create("wavemill-audio")
-    descriptor: int = _LOCAL.file
+        _LOCAL.owner, _LOCAL.file = os.getpid(), _MemoryFile()
+    descriptor: int = _LOCAL.file.descriptor
     os.ftruncate(descriptor, len(data))
     written = 0
     while written < len(data):

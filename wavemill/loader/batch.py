@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from wavemill.errors import UsageError
 from wavemill.loader.buffers import Buffers
 from wavemill.loader.columns import Columns
 from wavemill.loader.sample import Sample
@@ -67,7 +68,7 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
         pad_id: what token ids are filled up with; audio and times are filled up with zeros.
 
     Raises:
-        ValueError: their audio has different sample rates.
+        UsageError: their audio has different sample rates.
 
     """
     first = samples[0]
@@ -81,7 +82,8 @@ def collate(samples: Sequence[Sample], pad_id: int = 0) -> Batch:
     if first.audio is not None:
         rates = {sample.sample_rate for sample in samples}
         if len(rates) > 1:
-            raise ValueError(f"sample rates of {rates} Hz in one batch; give sample_rate=")
+            named = " and ".join(map(str, sorted(filter(None, rates))))
+            raise UsageError(f"audio of {named} Hz in one batch; give sample_rate=")
         waves = [sample.audio for sample in samples if sample.audio is not None]
         batch.audio, batch.audio_lengths = _tensors(_pad(waves, 0), np.float32)
         batch.sample_rate = first.sample_rate

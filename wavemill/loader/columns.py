@@ -68,12 +68,16 @@ _MEMBERS: dict[bytes, Member] = {}
 """By the first bytes of an array's file: arrays of one shape have equal heads."""
 
 
-def read_column(tars: Sequence[HeldTar], positions: Sequence[int]) -> tuple[list[str], Arrays]:
+def read_column(
+    tars: Sequence[HeldTar], positions: Sequence[int], kind: str, width: int
+) -> tuple[list[str], Arrays]:
     """Read the arrays of samples.
 
     Args:
         tars: the tar of each.
         positions: the place of each in its tar.
+        kind: of their numbers, by numpy's letter.
+        width: what they have beside time: codebooks, or 2 of times.
 
     Returns:
         Keys, and arrays that are views of the tars.
@@ -91,6 +95,8 @@ def read_column(tars: Sequence[HeldTar], positions: Sequence[int]) -> tuple[list
         if head[SIZE] != member.size or start + member.end > tar.offsets[position + 1]:
             raise ValueError(f"a header that does not fit its array, at {start} of {tar.name}")
         form = member.form
+        if form.dtype.kind != kind or form.shape[1:] != (width,):
+            raise ValueError(f"an array {form.shape} of {form.dtype}, at {start} of {tar.name}")
         arrays.append(np.ndarray(form.shape, form.dtype, tar.data, start + member.start))
         keys.append(head[: head.index(b".", 0, MAX_NAME)].decode("ascii"))
     return keys, arrays

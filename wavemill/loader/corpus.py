@@ -65,6 +65,8 @@ class Corpus:
                 the name; there is nothing to load.
 
         """
+        if isinstance(streams, str):
+            streams = [streams]
         if not urls:
             raise UsageError("no dataset to load; give the folder of one")
         self.datasets = [Dataset.open(url) for url in urls]

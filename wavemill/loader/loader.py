@@ -1,5 +1,7 @@
 """The loader: datasets in, padded batches out."""
 
+import itertools
+import operator
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
@@ -24,11 +26,11 @@ from wavemill.loader.reader import Reader
 from wavemill.loader.sample import Crop
 from wavemill.loader.sources import THREADS, Sources
 from wavemill.loader.statistics import Statistics
-from wavemill.loader.steps import Step, steps
+from wavemill.loader.steps import Rank, Step, steps
 from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Windows
 from wavemill.sharding.batches import BatchConfig
-from wavemill.specs import check_range
+from wavemill.specs import MAX_SEED, check_range
 
 Place = str | PathLike[str]
 
@@ -38,13 +40,21 @@ AHEAD = 2
 """Batches that are made ahead by each thread or process."""
 
 
+TAKEN = "taken"
+
+
 class ShardLoader(IterableDataset[Any]):
     """Padded batches of prepared datasets: full, even over ranks, resumable.
 
     Each `iter` gives what is left of the epoch; the next one gives the next epoch. The order is a
     pure function of the datasets, the settings, the seed and the epoch. `state_dict` says where it
     stands after the last batch given, in a few numbers; with them it goes on at once, also on
-    another number of ranks, with other workers, or on another machine.
+    another number of ranks, with other workers, or on another machine. Use one iterator at a time.
+
+    Inside torch's `DataLoader(loader, batch_size=None, num_workers=N)` batches and their order are
+    the same. But a loader there is copied to the processes: call `set_epoch` before each epoch
+    (without `persistent_workers`, which count epochs themselves and hear nothing from here), and
+    save `batch.state`. The loader's own `workers=` need neither.
 
         loader = ShardLoader("prepared", batch_seconds=360, device="cuda")
         for batch in loader:
@@ -102,7 +112,8 @@ class ShardLoader(IterableDataset[Any]):
                 repeat fewer neighbours in the next epoch.
             buckets: cuts by duration, for `Batch.bucket`.
             sub_buckets: cuts of each by tokens.
-            window: about how many samples are planned, and mixed, at once.
+            window: about how many samples are planned, and mixed, at once; many times what all
+                ranks take at a step, since each window ends with a step of what is left.
             temperature: raises weights (or sizes) to `1 / temperature`.
             seed: of all that is drawn.
             rank: which of the ranks this is; by torch.distributed or torchrun's variables if None.
@@ -127,6 +138,7 @@ class ShardLoader(IterableDataset[Any]):
         urls = [storage.folder_url(fspath(place)) for place in places]
         weights = list(data.values()) if isinstance(data, Mapping) else None
         check_range("window", window, 1, 1 << 31)
+        check_range("sample_rate", sample_rate, 100, 10**7)
         check_range("workers", workers, 0, 4096)
         check_range("threads", threads, 0, 4096)
         self._corpus = Corpus(urls, streams, audio=audio)
@@ -159,6 +171,8 @@ class ShardLoader(IterableDataset[Any]):
         self._device = check_device(device)
         self._workers, self._threads = workers, threads
         self._progress = Progress()
+        self._taken = 0
+        """Batches that this process of a DataLoader gave of its share, from there on."""
         self.statistics = Statistics(rank=self._rank.rank)
         """Of the batches given since `iter`."""
 
@@ -169,12 +183,19 @@ class ShardLoader(IterableDataset[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the beginning of another epoch; where it stands in this one is kept."""
+        check_range("epoch", epoch, 0, MAX_SEED)
         if epoch != self._progress.epoch:
-            self._progress = Progress(epoch=epoch)
+            self._progress, self._taken = Progress(epoch=operator.index(epoch)), 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the loader stands after the last batch it gave: plain JSON values."""
-        return to_state(self._progress, self._order.identity)
+        """Return where the loader stands after the last batch it gave: plain JSON values.
+
+        Inside a process of a `DataLoader`, where that process stands, for
+        `torchdata.StatefulDataLoader`. Outside of it a loader knows nothing of its processes: there
+        `Batch.state` is right.
+        """
+        state = to_state(self._progress, self._order.identity)
+        return state if get_worker_info() is None else {**state, TAKEN: self._taken}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state, of this loader or of one with other ranks, workers or device.
@@ -187,6 +208,7 @@ class ShardLoader(IterableDataset[Any]):
         self._progress = from_state(
             state, self._order.identity, self._windows(self._reader()).count
         )
+        self._taken = int(state.get(TAKEN, 0))
 
     def count_steps(self, epoch: int | None = None) -> int:
         """Count the batches that each rank gets in an epoch, by planning all of it.
@@ -204,10 +226,19 @@ class ShardLoader(IterableDataset[Any]):
         if worker is not None:
             if self._device.type != "cpu" or self._workers:
                 raise UsageError("inside a DataLoader, give a ShardLoader no device and no workers")
-            yield from map(self._with_state, without_gaps(self.work(worker.id, worker.num_workers)))
+            yield from self._share(worker.id, worker.num_workers)
             return
         made = in_workers(self.work, self._workers, AHEAD) if self._workers else self.work()
-        yield from self._counted(hand_over(without_gaps(made), self._device))
+        yield from self._counted(hand_over(without_gaps(made, self._all), self._device))
+
+    def _share(self, worker: int, workers: int) -> Iterator[Any]:
+        """Yield what is one process's of a `DataLoader`; it keeps count of its epochs itself."""
+        made = self.work(worker, workers, self._taken)
+        epoch = self._progress.epoch
+        for batch in without_gaps(made, self._all):
+            self._taken += 1
+            yield self._with_state(batch)
+        self._progress, self._taken = Progress(epoch=epoch + 1), 0
 
     def _counted(self, made: Iterator[Made]) -> Iterator[Any]:
         """Yield batches, and note where the loader stands and how long each was waited for."""
@@ -230,8 +261,15 @@ class ShardLoader(IterableDataset[Any]):
             made.value.state = to_state(made.after, self._order.identity)
         return made.value
 
-    def work(self, worker: int = 0, workers: int = 1) -> Iterator[Made]:
-        """Make what is one process's of several of this rank's batches."""
+    def _all(self) -> Iterator[Made]:
+        """Make all batches of the epoch, those of other ranks too, for one that can be read."""
+        reader = self._reader()
+        maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
+        begin = Progress(epoch=self._progress.epoch)
+        return map(maker.make, steps(self._windows(reader), begin, Rank()))
+
+    def work(self, worker: int = 0, workers: int = 1, taken: int = 0) -> Iterator[Made]:
+        """Make what is one process's of several of this rank's batches, but for some at first."""
         reader = self._reader(workers)
         maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
         windows = self._windows(reader)
@@ -239,6 +277,7 @@ class ShardLoader(IterableDataset[Any]):
         found: Iterator[Step] = steps(windows, self._progress, self._rank, ahead.of(windows))
         if workers > 1:
             found = (step for number, step in enumerate(found) if number % workers == worker)
+        found = itertools.islice(found, taken, None)
         threads = self._threads
         if threads is None:
             threads = default_threads() if self._wanted.audio and workers == 1 else 0

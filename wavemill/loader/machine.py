@@ -41,6 +41,9 @@ def default_threads() -> int:
 
 
 def open_tars() -> int:
-    """Return how many tars may be mapped at once: each takes a file descriptor."""
+    """Return how many tars may be mapped at once: each takes a file descriptor.
+
+    A quarter of what the process may open: it may have a loader for training and one for tests.
+    """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(min(limit // 2, MAX_OPEN_TARS), 16)
+    return max(min(limit // 4, MAX_OPEN_TARS), 16)

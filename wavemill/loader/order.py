@@ -1,9 +1,12 @@
 """What decides the order of batches, and so what a state belongs to."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
+from numbers import Real
 from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 
@@ -51,11 +54,12 @@ class Order:
     @cached_property
     def identity(self) -> dict[str, str]:
         """Digests of what decides the order."""
+        crop = self._wanted.crop
         settings = [
-            repr(self._config), repr(self._wanted.crop), self._wanted.counted_names,
+            asdict(self._config), asdict(crop) if crop else None, self._wanted.counted_names,
             self._often, self.window,
         ]  # fmt: skip
-        return {"data": self._corpus.digest, "settings": digest(settings)}
+        return {"data": self._corpus.digest, "settings": digest(_plain(settings))}
 
     def windows(self, reader: Reader, *, skip: bool) -> Windows:
         """Return the windows of every epoch.
@@ -79,6 +83,15 @@ class Order:
         often = np.array(self._often)[self._corpus.dataset_of]
         found = visits(sizes, often, max(self.window // PIECES, 1))
         return Windows(found, self._corpus.firsts, self._config, self.window, lengths)
+
+
+def _plain(value: Any) -> Any:
+    """Write all numbers alike: 200, 200.0 and numpy's are the same setting."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return repr(float(value)) if isinstance(value, Real) else value
 
 
 def budget_of(

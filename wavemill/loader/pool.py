@@ -1,5 +1,6 @@
 """Batches made in threads or processes, given out in order."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,9 @@ def in_threads(
     finally:
         pool.shutdown(cancel_futures=True)
 
+
+ENDED = re.compile(r"DataLoader worker \(pid")
+"""How torch says that a process is gone; what is raised in one is told otherwise."""
 
 Work = Callable[[int, int], Iterator[Made]]
 """Makes what is one process's of several, by its number and theirs."""
@@ -66,7 +70,7 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
                 raise made
             yield made
     except (RuntimeError, ConnectionError, EOFError) as error:
-        if isinstance(error, RuntimeError) and "worker" not in str(error):
+        if isinstance(error, RuntimeError) and not ENDED.match(str(error)):
             raise
         raise JobError(
             f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"

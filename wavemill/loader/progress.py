@@ -64,7 +64,7 @@ def from_state(state: Any, identity: Mapping[str, str], windows: int) -> Progres
     try:
         epoch, window = int(state["epoch"]), int(state["window"])
         dealt = tuple((int(ranks), int(steps)) for ranks, steps in state["dealt"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise JobError(f"the state of the loader is damaged ({error!r}); start anew") from error
     whole = epoch >= 0 and 0 <= window < windows
     if not whole or any(ranks < 1 or steps < 0 for ranks, steps in dealt):

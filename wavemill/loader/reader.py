@@ -4,7 +4,7 @@ import contextlib
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,12 @@ from wavemill.sharding import layout
 from wavemill.sharding.lengths import read_lengths
 from wavemill.sharding.untar import Member, read_members
 
-OPEN_CUTS = 256
 CROP_GRID = 1000.0
 """Crops of audio without a token stream on a regular clock begin at whole milliseconds."""
+
+
+MAX_SECONDS, MAX_TOKENS = 1e9, 1 << 31
+"""No honest sample is longer."""
 
 
 class Reader:
@@ -42,8 +45,9 @@ class Reader:
         """Read each dataset from its source, with so many tars open at most."""
         self._corpus, self._wanted, self._sources = corpus, wanted, sources
         self._counted = [s for s in wanted.streams if s.name in wanted.counted_names]
-        self._tar = lru_cache(open_tars)(self._open_tar)
-        self._cuts = lru_cache(OPEN_CUTS)(self._read_cuts)
+        # Not of methods: a cycle would keep files open until the next garbage collection.
+        self._tar = lru_cache(open_tars)(partial(_open_tar, corpus, sources))
+        self._cuts = lru_cache(max(open_tars // 4, 4))(partial(_read_cuts, corpus, sources))
 
     def lengths(self, shard: int) -> Lengths:
         """Return how long the samples of a shard are.
@@ -61,10 +65,14 @@ class Reader:
         except ValueError as error:
             raise DatasetError(f"{ref.name}: {name} is damaged: {error}; {REMEDY}") from error
         stored = rows[layout.SECONDS].astype(np.float64)
+        if not bool(((stored > 0) & (stored <= MAX_SECONDS)).all()):
+            raise DatasetError(f"{ref.name}: {name} holds durations that none are; {REMEDY}")
         crop = self._wanted.crop
         tokens = np.zeros(len(rows), np.int64)
         for stream in self._counted:
             own = rows[layout.tokens_field(stream.name)].astype(np.int64)
+            if int(own.max(initial=0)) > MAX_TOKENS:
+                raise DatasetError(f"{ref.name}: {name} holds lengths that none are; {REMEDY}")
             tokens = np.maximum(tokens, crop.limit_tokens(own, stream) if crop else own)
         seconds = crop.limit(stored) if crop else stored
         return Lengths(seconds=seconds, tokens=tokens, stored=stored)
@@ -115,21 +123,27 @@ class Reader:
     def _columns(self, requests: Requests, *, check_ids: bool) -> Columns:
         columns = Columns(datasets=[self._corpus.dataset(shard) for shard in requests.shards])
         for stream in self._wanted.streams:
-            columns.tokens[stream.name] = arrays = self._column(stream.name, requests, columns)
+            columns.tokens[stream.name] = arrays = self._column(
+                stream.name, requests, columns, "u", stream.num_codebooks
+            )
             if check_ids and largest(arrays) >= stream.codebook_size:
                 raise ValueError("ids over the codebook")
             if stream.times:
-                columns.times[stream.name] = times = self._column(stream.times, requests, columns)
+                columns.times[stream.name] = times = self._column(
+                    stream.times, requests, columns, "f", 2
+                )
                 if any(b.shape != (len(a), 2) for a, b in zip(arrays, times, strict=True)):
                     raise ValueError("times of other tokens")
         return columns
 
-    def _column(self, name: str, requests: Requests, columns: Columns) -> Arrays:
+    def _column(
+        self, name: str, requests: Requests, columns: Columns, kind: str, width: int
+    ) -> Arrays:
         tars = [self._tar(shard, name) for shard in requests.shards]
         pairs = zip(tars, requests.positions, strict=True)
         found = [tar.held(position) for tar, position in pairs]
         held = [tar for tar in found if tar is not None]
-        keys, arrays = read_column(held, requests.positions)
+        keys, arrays = read_column(held, requests.positions, kind, width)
         columns.check_keys(keys)
         return arrays
 
@@ -152,6 +166,8 @@ class Reader:
         for stream in self._wanted.streams:
             tar = self._tar(shard, stream.name)
             sample.tokens[stream.name] = ids = self._array(tar, position, sample)
+            if ids.dtype.kind != "u" or ids.shape[1:] != (stream.num_codebooks,):
+                raise _damaged(tar, position, sample.key, f"has ids {ids.shape} of {ids.dtype}")
             if ids.size and int(ids.max()) >= stream.codebook_size:
                 words = f"has ids of {stream.codebook_size} or more"
                 raise _damaged(tar, position, sample.key, words)
@@ -229,15 +245,19 @@ class Reader:
         name = locate(ref, layout.cuts_name(ref.number))
         raise DatasetError(f"{name}: line {position + 1}, of {key!r}, {words}; {REMEDY}")
 
-    def _open_tar(self, shard: int, stream: str) -> Tar:
-        ref = self._corpus.shards[shard]
-        return self._sources[ref.dataset].tar(ref, layout.tar_name(stream, ref.number))
 
-    def _read_cuts(self, shard: int) -> tuple[memoryview, list[int]]:
-        ref = self._corpus.shards[shard]
-        data = self._sources[ref.dataset].whole(ref, layout.cuts_name(ref.number))
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
-        return data, [0, *ends.tolist()]
+def _open_tar(corpus: Corpus, sources: Sequence[Source], shard: int, stream: str) -> Tar:
+    ref = corpus.shards[shard]
+    return sources[ref.dataset].tar(ref, layout.tar_name(stream, ref.number))
+
+
+def _read_cuts(
+    corpus: Corpus, sources: Sequence[Source], shard: int
+) -> tuple[memoryview, list[int]]:
+    ref = corpus.shards[shard]
+    data = sources[ref.dataset].whole(ref, layout.cuts_name(ref.number))
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    return data, [0, *ends.tolist()]
 
 
 def _damaged(tar: Tar, position: int, key: str, words: str, remedy: str = REMEDY) -> DatasetError:

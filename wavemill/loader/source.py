@@ -1,5 +1,6 @@
 """Where the files of shards are read from: this machine's disk, or a store."""
 
+import errno
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from wavemill import storage
-from wavemill.errors import DatasetError
+from wavemill.errors import DatasetError, JobError
 from wavemill.loader.corpus import ShardRef
 from wavemill.loader.tars import REMEDY, HeldTar, Tar, read_index
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What the system says where the process has too much open, which is no fault of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +105,17 @@ def map_file(path: str, size: int) -> memoryview:
 
     Raises:
         DatasetError: it is not there, or of another size.
+        JobError: the process may open no more.
 
     """
     try:
         with Path(storage.local_path(path)).open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in EXHAUSTED:
+            raise JobError(
+                f"cannot open {path}: {error}; raise the limit (`ulimit -n`), or use fewer loaders"
+            ) from error
         raise DatasetError(f"cannot read {path}: {error}; {REMEDY}") from error
     if len(data) != size:
         raise DatasetError(f"{path} has {len(data):,} bytes, not {size:,}; {REMEDY}")
