@@ -4,6 +4,7 @@ import json
 import pickle
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,22 @@ def test_no_batch_is_over_its_limits(tokens: Path) -> None:
     sizes = [len(batch) for batch in ShardLoader(tokens, batch_size=7)]
     assert max(sizes) == 7
     assert sum(sizes) == 400
+
+
+def test_where_tokens_alone_count_batches_are_of_like_tokens(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+    samples = [
+        replace(sample, num_samples=int(16_000 * dice.uniform(0.5, 20)))
+        for sample in token_samples(1500, 3.0)
+    ]
+    out = make_dataset(samples, tmp_path, "none", 2)
+    padding = []
+    for options in ({"batch_tokens": 2000}, {"batch_tokens": 2000, "batch_seconds": 1e6}):
+        loader = ShardLoader(out, **options)
+        assert len(flat(loader)) == 1500
+        assert 0 < loader.statistics.seconds <= loader.statistics.padded_seconds
+        padding.append(loader.statistics.padding["tokens"])
+    assert padding[0] < 0.5 * padding[1]
 
 
 def test_a_profile_gives_each_bucket_its_size(tokens: Path, tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ IDENTITY = {"data": "a", "settings": "b"}
 
 
 def windows_of(
-    sizes: Sequence[int], window: int, often: float = 1.0, seed: int = 0, piece: int = 16
+    sizes: Sequence[int],
+    window: int,
+    often: float = 1.0,
+    seed: int = 0,
+    piece: int = 16,
+    *,
+    tokens_alone: bool = False,
 ) -> Windows:
     """Make the windows of shards of drawn lengths."""
     firsts = np.cumsum([0, *sizes])
@@ -34,8 +40,9 @@ def windows_of(
         return Lengths(seconds=seconds, tokens=tokens, stored=seconds)
 
     found = visits(np.array(sizes), np.full(len(sizes), often), piece)
-    config = BatchConfig(budget=Budget(seconds=30), num_buckets=3, num_sub_buckets=2, seed=seed)
-    return Windows(found, firsts, config, window, read)
+    budget = Budget(tokens=600) if tokens_alone else Budget(seconds=30)
+    config = BatchConfig(budget=budget, num_buckets=3, num_sub_buckets=2, seed=seed)
+    return Windows(found, firsts, config, window, read, tokens_alone=tokens_alone)
 
 
 def ids(step: Step) -> list[tuple[int, int]]:
@@ -57,11 +64,12 @@ def everything(sizes: Sequence[int]) -> Counter[tuple[int, int]]:
 
 
 @settings(max_examples=60)
-@given(SHARD_SIZES, st.integers(10, 400), WORLD_SIZES, st.integers(0, 5))
+@given(SHARD_SIZES, st.integers(10, 400), WORLD_SIZES, st.integers(0, 5), st.booleans())
 def test_ranks_get_every_sample_once_in_as_many_batches_of_the_same_bucket_at_each_step(
-    sizes: list[int], window: int, world_size: int, epoch: int
+    sizes: list[int], window: int, world_size: int, epoch: int, tokens_alone: bool
 ) -> None:
-    ranks = epoch_of(windows_of(sizes, window), Progress(epoch=epoch), world_size)
+    windows = windows_of(sizes, window, tokens_alone=tokens_alone)
+    ranks = epoch_of(windows, Progress(epoch=epoch), world_size)
     assert len({len(own) for own in ranks}) == 1
     for step in zip(*ranks, strict=True):
         assert len({own.bucket for own in step}) == 1

@@ -82,7 +82,21 @@ class Order:
 
         often = np.array(self._often)[self._corpus.dataset_of]
         found = visits(sizes, often, max(self.window // PIECES, 1))
-        return Windows(found, self._corpus.firsts, self._config, self.window, lengths)
+        return Windows(
+            found,
+            self._corpus.firsts,
+            self._config,
+            self.window,
+            lengths,
+            tokens_alone=self._tokens_alone,
+        )
+
+    @property
+    def _tokens_alone(self) -> bool:
+        """Whether durations neither are padded nor limit a batch."""
+        budget = self._config.budget
+        limited = budget.seconds is not None or budget.area is not None or bool(budget.sizes)
+        return bool(self._wanted.streams) and not self._wanted.audio and not limited
 
 
 def _plain(value: Any) -> Any:

@@ -36,7 +36,7 @@ def deal_window(window: Window, progress: Progress, world_size: int) -> RankPlan
 def _deal(plan: EpochPlan, window: Window, world_size: int) -> RankPlan:
     if not len(plan):
         return RankPlan(plan=plan, world_size=world_size, repeated=0)
-    return deal(plan, window.seconds, window.tokens, world_size)
+    return deal(plan, window.by, window.tokens, world_size)
 
 
 def _between(plan: EpochPlan, first: int, last: int) -> EpochPlan:

@@ -98,10 +98,12 @@ def _taken(
     window: Window, dealt: RankPlan, progress: Progress, following: Progress, rank: Rank
 ) -> Iterator[Step]:
     plan, count = dealt.plan, dealt.steps
-    seconds, tokens = (
-        np.add.reduceat(lengths[plan.order], plan.offsets[:-1]) if len(plan) else lengths
-        for lengths in (window.seconds, window.tokens)
-    )
+    if not count:
+        return
+    starts = plan.offsets[:-1]
+    seconds = np.add.reduceat(window.seconds[plan.order], starts)
+    longest = np.maximum.reduceat(window.seconds[plan.order], starts)
+    tokens = np.add.reduceat(window.tokens[plan.order], starts)
     for step in range(progress.steps(rank.world_size), count):
         batch = step * rank.world_size + rank.rank
         yield Step(
@@ -110,7 +112,7 @@ def _taken(
             bucket=plan.buckets[int(plan.bucket_of_batch[batch])].name,
             seconds=float(seconds[batch]),
             tokens=int(tokens[batch]),
-            max_seconds=float(plan.max_seconds[batch]),
+            max_seconds=float(longest[batch]),
             max_tokens=int(plan.max_tokens[batch]),
             repeats=batch >= len(plan) - dealt.repeated,
             after=following if step + 1 == count else progress.after(rank.world_size, step + 1),

@@ -86,6 +86,8 @@ class Window:
     """[N]."""
     stored: Floats
     """Seconds before any crop, [N]."""
+    by: Floats
+    """What stands for durations where batches are made up: tokens where they alone count, [N]."""
     plan: EpochPlan
     """Batches of these samples."""
 
@@ -98,7 +100,14 @@ class Windows:
     """The windows of every epoch."""
 
     def __init__(
-        self, found: Visits, firsts: Ints, config: BatchConfig, window: int, read: ReadLengths
+        self,
+        found: Visits,
+        firsts: Ints,
+        config: BatchConfig,
+        window: int,
+        read: ReadLengths,
+        *,
+        tokens_alone: bool = False,
     ) -> None:
         """Cut the epochs of a corpus.
 
@@ -108,9 +117,11 @@ class Windows:
             config: how batches are made up; its epoch is not used.
             window: about how many samples are planned at once.
             read: reads a shard's lengths; a shard that it returns nothing of has no samples.
+            tokens_alone: make batches of like numbers of tokens, whatever their durations.
 
         """
         self._visits, self._firsts, self._config, self._read = found, firsts, config, read
+        self._tokens_alone = tokens_alone
         self._expected = found.expected
         self.count = max(round(float(self._expected.sum()) / window), 1)
 
@@ -137,6 +148,7 @@ class Windows:
         shard = self._visits.shard[np.repeat(members, [len(part[0]) for part in parts])]
         columns = zip(_NOTHING, *parts, strict=True)
         position, keys, seconds, tokens, stored = map(np.concatenate, columns)
+        by = np.maximum(tokens, 1).astype(np.float64) if self._tokens_alone else seconds
         turn = (epoch * self.count + number) % MAX_SEED
         return Window(
             shard=shard,
@@ -145,7 +157,8 @@ class Windows:
             seconds=seconds,
             tokens=tokens,
             stored=stored,
-            plan=plan_epoch(seconds, tokens, replace(self._config, epoch=turn), keys),
+            by=by,
+            plan=plan_epoch(by, tokens, replace(self._config, epoch=turn), keys),
         )
 
     def _samples(self, visit: int, epoch: int) -> tuple[Ints, Keys, Floats, Ints, Floats]:
