@@ -1,19 +1,30 @@
 """One or several prepared datasets as one list of shards, which share token streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 
+from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.sharding.buckets import Ints
 from wavemill.sharding.dataset import Dataset
 
+Location = str | PathLike[str]
+"""A path or a URL."""
+
 SHARED = ("num_codebooks", "codebook_size", "frame_rate", "times", "weights_digest")
 """What a stream's facts must agree on from one dataset to another."""
+
+
+def urls_of(data: Location | Iterable[Location]) -> list[str]:
+    """Return the URLs of one folder or several."""
+    places = [data] if isinstance(data, str | PathLike) else data
+    return [storage.folder_url(fspath(place)) for place in places]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,33 +12,11 @@ from typing import Any
 
 import torch
 
-from wavemill.errors import UsageError
 from wavemill.loader.batch import map_tensors
 from wavemill.loader.making import Made
 
 IN_FLIGHT = 2
 """Batches that are copied while another is used."""
-
-
-def check_device(name: str | torch.device | None) -> torch.device:
-    """Return a device that this machine has.
-
-    Raises:
-        UsageError: it has not.
-
-    """
-    try:
-        device = torch.device(name or "cpu")
-    except RuntimeError as error:
-        raise UsageError(f"device {name!r} is none that torch knows; give cpu or cuda") from error
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"device {name!r}: batches go to cpu or cuda alone")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices that"
-            " torch can use; give device='cpu'"
-        )
-    return device
 
 
 def hand_over(made: Iterator[Made], device: torch.device) -> Iterator[Made]:

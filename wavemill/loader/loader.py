@@ -4,19 +4,17 @@ import itertools
 import operator
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from os import PathLike, fspath
 from typing import Any
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from wavemill import storage
 from wavemill.errors import UsageError
 from wavemill.loader.ahead import Ahead
 from wavemill.loader.batch import Batch, Collate, collate
 from wavemill.loader.blend import repeats
-from wavemill.loader.corpus import Corpus
-from wavemill.loader.handover import check_device, hand_over
+from wavemill.loader.corpus import Corpus, Location, urls_of
+from wavemill.loader.handover import hand_over
 from wavemill.loader.machine import default_rank, default_threads, open_tars
 from wavemill.loader.making import Made, Maker, without_gaps
 from wavemill.loader.order import Order, budget_of
@@ -31,8 +29,7 @@ from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Windows
 from wavemill.sharding.batches import BatchConfig
 from wavemill.specs import MAX_SEED, check_range
-
-Place = str | PathLike[str]
+from wavemill.tokenizers.device import Place
 
 WINDOW = 1 << 16
 """Samples that are planned together; more take longer to resume, fewer pad more."""
@@ -63,7 +60,7 @@ class ShardLoader(IterableDataset[Any]):
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own, given by name
         self,
-        data: Place | Sequence[Place] | Mapping[str, float],
+        data: Location | Sequence[Location] | Mapping[str, float],
         *,
         streams: Sequence[str] | None = None,
         audio: bool = False,
@@ -74,7 +71,7 @@ class ShardLoader(IterableDataset[Any]):
         batch_tokens: int | None = None,
         batch_area: float | None = None,
         batch_size: int | None = None,
-        profile: Place | None = None,
+        profile: Location | None = None,
         count: str | None = None,
         pool: float = 3.5,
         buckets: int = 30,
@@ -87,7 +84,7 @@ class ShardLoader(IterableDataset[Any]):
         device: str | torch.device | None = None,
         threads: int | None = None,
         workers: int = 0,
-        cache: Place | None = None,
+        cache: Location | None = None,
         cache_gb: float = 100.0,
         skip_damaged: bool = False,
         collate: Collate = collate,
@@ -134,8 +131,7 @@ class ShardLoader(IterableDataset[Any]):
             UsageError: settings contradict each other or the data.
 
         """
-        places = [data] if isinstance(data, str | PathLike) else list(data)
-        urls = [storage.folder_url(fspath(place)) for place in places]
+        urls = urls_of(data)
         weights = list(data.values()) if isinstance(data, Mapping) else None
         check_range("window", window, 1, 1 << 31)
         check_range("sample_rate", sample_rate, 100, 10**7)
@@ -168,7 +164,7 @@ class ShardLoader(IterableDataset[Any]):
         self._collate, self._skip = collate, skip_damaged
         self._rank = default_rank(rank, world_size)
         self._sources = Sources(urls, cache, cache_gb, self._rank.world_size)
-        self._device = check_device(device)
+        self._device = torch.device(Place(device=str(device or "cpu")).check("ShardLoader").device)
         self._workers, self._threads = workers, threads
         self._progress = Progress()
         self._taken = 0
@@ -205,9 +201,7 @@ class ShardLoader(IterableDataset[Any]):
             UsageError: it is of other datasets or of other settings of the order.
 
         """
-        self._progress = from_state(
-            state, self._order.identity, self._windows(self._reader()).count
-        )
+        self._progress = from_state(state, self._order.identity, self._order.windows_an_epoch)
         self._taken = int(state.get(TAKEN, 0))
 
     def count_steps(self, epoch: int | None = None) -> int:
@@ -264,14 +258,12 @@ class ShardLoader(IterableDataset[Any]):
     def _all(self) -> Iterator[Made]:
         """Make all batches of the epoch, those of other ranks too, for one that can be read."""
         reader = self._reader()
-        maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
         begin = Progress(epoch=self._progress.epoch)
-        return map(maker.make, steps(self._windows(reader), begin, Rank()))
+        return map(self._maker(reader).make, steps(self._windows(reader), begin, Rank()))
 
     def work(self, worker: int = 0, workers: int = 1, taken: int = 0) -> Iterator[Made]:
         """Make what is one process's of several of this rank's batches, but for some at first."""
         reader = self._reader(workers)
-        maker = Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
         windows = self._windows(reader)
         ahead = self._ahead(workers)
         found: Iterator[Step] = steps(windows, self._progress, self._rank, ahead.of(windows))
@@ -283,7 +275,10 @@ class ShardLoader(IterableDataset[Any]):
             threads = default_threads() if self._wanted.audio and workers == 1 else 0
             if self._sources.waits(ahead.sample_bytes, self._order.window):
                 threads = max(threads, THREADS)
-        return in_threads(maker.make, found, threads, AHEAD * threads)
+        return in_threads(self._maker(reader).make, found, threads, AHEAD * threads)
+
+    def _maker(self, reader: Reader) -> Maker:
+        return Maker(reader=reader, wanted=self._wanted, collate=self._collate, skip=self._skip)
 
     def _windows(self, reader: Reader) -> Windows:
         return self._order.windows(reader, skip=self._skip)

@@ -17,7 +17,7 @@ from wavemill.loader.making import LOG
 from wavemill.loader.reader import Reader
 from wavemill.loader.requests import Lengths
 from wavemill.loader.wanted import Wanted
-from wavemill.loader.windows import Windows, visits
+from wavemill.loader.windows import Visits, Windows, count_windows, visits
 from wavemill.sharding.batches import BatchConfig
 from wavemill.sharding.bins import read_profile_file
 from wavemill.sharding.budget import BucketSize, Budget
@@ -61,6 +61,16 @@ class Order:
         ]  # fmt: skip
         return {"data": self._corpus.digest, "settings": digest(_plain(settings))}
 
+    @cached_property
+    def _visits(self) -> Visits:
+        often = np.array(self._often)[self._corpus.dataset_of]
+        return visits(np.diff(self._corpus.firsts), often, max(self.window // PIECES, 1))
+
+    @property
+    def windows_an_epoch(self) -> int:
+        """How many windows an epoch has; no shard is read to know it."""
+        return count_windows(self._visits, self.window)
+
     def windows(self, reader: Reader, *, skip: bool) -> Windows:
         """Return the windows of every epoch.
 
@@ -80,10 +90,8 @@ class Order:
                 LOG.warning("skipped %d samples: %s", sizes[shard], error)
                 return Lengths.none()
 
-        often = np.array(self._often)[self._corpus.dataset_of]
-        found = visits(sizes, often, max(self.window // PIECES, 1))
         return Windows(
-            found,
+            self._visits,
             self._corpus.firsts,
             self._config,
             self.window,

@@ -30,8 +30,6 @@ from wavemill.sharding.untar import Member, read_members
 
 CROP_GRID = 1000.0
 """Crops of audio without a token stream on a regular clock begin at whole milliseconds."""
-
-
 MAX_SECONDS, MAX_TOKENS = 1e9, 1 << 31
 """No honest sample is longer."""
 

@@ -64,6 +64,11 @@ def visits(sizes: Ints, often: Floats, piece: int) -> Visits:
     )
 
 
+def count_windows(found: Visits, window: int) -> int:
+    """Return how many windows of about so many samples an epoch has."""
+    return max(round(float(found.expected.sum()) / window), 1)
+
+
 def _counted(times: Ints) -> tuple[Ints, Ints]:
     """Count each of some things up to so many: which it is, and the count."""
     which = np.repeat(np.arange(len(times)), times)
@@ -123,7 +128,7 @@ class Windows:
         self._visits, self._firsts, self._config, self._read = found, firsts, config, read
         self._tokens_alone = tokens_alone
         self._expected = found.expected
-        self.count = max(round(float(self._expected.sum()) / window), 1)
+        self.count = count_windows(found, window)
 
     def members(self, epoch: int, number: int) -> Ints:
         """Return which visits make up a window."""

@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from wavemill.loader.adapters.shards import Place, Shards
+from wavemill.loader.adapters.shards import Shards
+from wavemill.loader.corpus import Location
 from wavemill.loader.wanted import AUDIO
 from wavemill.tokenizers.checkpoints import require
 
 
 def iterable_dataset(
-    data: Place | Sequence[Place], streams: Sequence[str] | None = None, *, audio: bool = False
+    data: Location | Sequence[Location],
+    streams: Sequence[str] | None = None,
+    *,
+    audio: bool = False,
 ) -> Any:
     """Return a `datasets.IterableDataset` over the shards of all buckets.
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import orjson
 
-from wavemill.loader.adapters.shards import Place, Shards
+from wavemill.loader.adapters.shards import Shards
+from wavemill.loader.corpus import Location
 from wavemill.loader.sample import Sample
 from wavemill.loader.wanted import AUDIO
 from wavemill.tokenizers.checkpoints import require
 
 
 def cut_set(
-    data: Place | Sequence[Place],
+    data: Location | Sequence[Location],
     streams: Sequence[str] | None = None,
     *,
     audio: bool = True,

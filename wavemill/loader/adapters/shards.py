@@ -2,12 +2,10 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from os import PathLike, fspath
 from typing import Any
 
-from wavemill import storage
 from wavemill.errors import DatasetError
-from wavemill.loader.corpus import Corpus
+from wavemill.loader.corpus import Corpus, Location, urls_of
 from wavemill.loader.machine import open_tars
 from wavemill.loader.reader import Reader
 from wavemill.loader.requests import Requests
@@ -18,8 +16,6 @@ from wavemill.loader.wanted import AUDIO, Wanted
 from wavemill.sharding import layout
 from wavemill.sharding.untar import Member
 
-Place = str | PathLike[str]
-
 TOGETHER = 64
 """Samples that are read at once."""
 
@@ -29,7 +25,7 @@ class Shards:
 
     def __init__(
         self,
-        data: Place | Sequence[Place],
+        data: Location | Sequence[Location],
         streams: Sequence[str] | None = None,
         *,
         audio: bool = False,
@@ -48,8 +44,7 @@ class Shards:
             UsageError: a dataset lacks a stream, or audio; there is nothing to read.
 
         """
-        places = [data] if isinstance(data, str | PathLike) else list(data)
-        urls = [storage.folder_url(fspath(place)) for place in places]
+        urls = urls_of(data)
         self.corpus = Corpus(urls, streams, audio=audio)
         self._wanted = Wanted(streams=self.corpus.streams, audio=audio and decode, cuts=True)
         names = self._wanted.names

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from wavemill.loader.adapters.shards import Place, Shards
+from wavemill.loader.adapters.shards import Shards
+from wavemill.loader.corpus import Location
 from wavemill.loader.sample import Sample
 from wavemill.tokenizers.checkpoints import require
 
@@ -11,7 +12,7 @@ Splitter = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 def web_dataset(
-    data: Place | Sequence[Place],
+    data: Location | Sequence[Location],
     streams: Sequence[str] | None = None,
     *,
     audio: bool = False,
