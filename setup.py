@@ -29,6 +29,9 @@ CORE = [
     "torch>=2.9,<2.12",
     "torchaudio>=2.9,<2.12",
 ]
+# What Beam packs `--setup_file` with; torch wants no newer setuptools.
+CLUSTER = ["build>=1", "setuptools>=77,<82"]
+DASK = ["dask>=2025.1", "distributed>=2025.1"]
 CODECS = ["huggingface_hub>=1", "numba>=0.64", "transformers>=5.24"]
 DEDUP = ["faiss-cpu>=1.15"]
 HUGGINGFACE = ["datasets>=4"]
@@ -36,6 +39,8 @@ UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
+    *CLUSTER,
+    *DASK,
     *HUGGINGFACE,
     *READERS,
     *UNITS,
@@ -68,7 +73,9 @@ setup(
     package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
     install_requires=CORE,
     extras_require={
+        "cluster": CLUSTER,
         "codecs": CODECS,
+        "dask": DASK,
         "dedup": DEDUP,
         "huggingface": HUGGINGFACE,
         "readers": READERS,

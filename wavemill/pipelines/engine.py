@@ -1,6 +1,7 @@
 """Where a pipeline runs: on this machine by default, or on any engine that Beam knows."""
 
 import contextlib
+import importlib
 import re
 import threading
 from argparse import ArgumentError
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from wavemill.errors import JobError, UsageError
-from wavemill.pipelines import worker
+from wavemill.pipelines import remote, worker
 from wavemill.specs import check_range
 
 LOCAL = "DirectRunner"
@@ -46,7 +47,7 @@ def _check_runner(name: str) -> None:
     from apache_beam.runners.runner import create_runner
 
     try:
-        create_runner(name)
+        create_runner(remote.full_name(name))
     except Exception as error:  # whatever the module of that name runs into
         known = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
         words = "Beam has no such runner" if isinstance(error, ValueError) else _one_line(error)
@@ -72,6 +73,8 @@ def split_beam_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         def error(self, message: str) -> NoReturn:
             raise UsageError(f"an option of Beam: {message}")
 
+    with contextlib.suppress(ImportError):  # Beam learns of Dask's options with its runner alone
+        importlib.import_module(remote.DASK)
     parser = Parser(add_help=False, allow_abbrev=False)
     for kind in PipelineOptions.__subclasses__():
         try:
@@ -84,21 +87,22 @@ def split_beam_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [str(argument) for argument in given if id(argument) not in left], list(map(str, rest))
 
 
-def run(engine: Engine, build: Callable[[Any], None], what: str) -> None:
+def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> None:
     """Run a pipeline to its end.
 
     Args:
         engine: where.
         build: takes an `apache_beam.Pipeline` and adds the steps to it.
         what: the stage's name, for the error.
+        place: the folder or URL of the dataset.
 
     Raises:
         JobError: the pipeline failed; what its units finished is kept.
 
     """
     try:
-        with _runner(engine) as runner:
-            state = _run(engine, runner, build)
+        local = engine.runner == LOCAL
+        state = _local(engine, build) if local else _remote(engine, build, what, place)
     except Exception as error:
         words = _last_words(error)
         raise JobError(
@@ -108,20 +112,31 @@ def run(engine: Engine, build: Callable[[Any], None], what: str) -> None:
         raise JobError(f"{what} ended as {state} on {engine.runner}; see the engine's own log")
 
 
-def _run(engine: Engine, runner: Any, build: Callable[[Any], None]) -> Any:
+def _local(engine: Engine, build: Callable[[Any], None]) -> Any:
+    with _runner(engine) as runner:
+        options = [f"--direct_num_workers={engine.workers or 1}", *engine.options]
+        pipeline = _pipeline(runner, options, build)
+
+        def work() -> Any:
+            result = pipeline.run()
+            return result.wait_until_finish() or result.state
+
+        return _aside(work)
+
+
+def _remote(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> Any:
+    job = remote.Remote(runner=engine.runner, given=engine.options, what=what, place=place)
+    with job.options() as options:
+        return job.run(_pipeline(remote.full_name(engine.runner), options, build)).state
+
+
+def _pipeline(runner: Any, options: list[str], build: Callable[[Any], None]) -> Any:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    options = PipelineOptions([*_local_options(engine), *engine.options])
-    pipeline = beam.Pipeline(runner=runner, options=options)
+    pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
     build(pipeline)
-
-    def work() -> Any:
-        result = pipeline.run()
-        return result.wait_until_finish() or result.state
-
-    # Other runners may handle signals themselves, which Python allows the main thread alone.
-    return _aside(work) if engine.runner == LOCAL else work()
+    return pipeline
 
 
 def _aside(work: Callable[[], Any]) -> Any:
@@ -156,9 +171,6 @@ def _aside(work: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def _runner(engine: Engine) -> Iterator[Any]:
-    if engine.runner != LOCAL:
-        yield engine.runner
-        return
     from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
@@ -168,12 +180,6 @@ def _runner(engine: Engine) -> Iterator[Any]:
         return
     with worker.command() as command:
         yield FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
-
-
-def _local_options(engine: Engine) -> list[str]:
-    if engine.runner != LOCAL:
-        return []
-    return [f"--direct_num_workers={engine.workers or 1}"]
 
 
 def _last_words(error: BaseException) -> str:

@@ -183,7 +183,7 @@ def run_units(job: Job, units: Sequence[str]) -> int:
 
         engine = _crewed(job, len(wanted))
         with job.reporter.counting("units", missing, count):
-            engines.run(engine, build, "segmenting and tokenizing")
+            engines.run(engine, build, "segmenting and tokenizing", job.settings.out)
     if reused:
         job.reporter.say(f"units: {reused} were done before")
     return reused

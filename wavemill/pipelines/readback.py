@@ -73,7 +73,7 @@ def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
     with job.reporter.counting(
         "read back", count, lambda: len(job.finished(target.segments)) - before
     ):
-        engines.run(job.engine, build, "reading shards back")
+        engines.run(job.engine, build, "reading shards back", job.settings.out)
 
 
 def _read_rejects(dataset: Dataset, prefix: str) -> list[RejectRow]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics.metric import Metrics
 
@@ -14,6 +13,7 @@ from wavemill.pipelines.ingest.finish import version_of
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
+from wavemill.pipelines.step import Step
 from wavemill.pipelines.tokenize import tokenize_unit
 from wavemill.records import (
     FINGERPRINT_SCHEMA,
@@ -50,12 +50,13 @@ class Restored(NamedTuple):
     unit: str
 
 
-class SegmentUnit(beam.DoFn):
+class SegmentUnit(Step):
     """Cut a unit's recordings into segments. Takes and gives unit names."""
 
     def __init__(self, spool: str, stage: str, segmenter: Spec, form: AudioForm) -> None:
         """Keep settings alone: they travel to the workers."""
-        self._spool, self._stage, self._spec, self._form = spool, stage, segmenter, form
+        super().__init__(spool)
+        self._stage, self._spec, self._form = stage, segmenter, form
         self._segmenter: Segmenter | None = None
 
     def process(self, unit: str) -> Iterator[str]:
@@ -88,12 +89,13 @@ def _check_versions(recordings: Sequence[Recording]) -> None:
             raise JobError(f"{url} was changed while the job read it; let it be, and run it again")
 
 
-class FingerprintUnit(beam.DoFn):
+class FingerprintUnit(Step):
     """Take the fingerprints of a unit's segments. Takes and gives unit names."""
 
     def __init__(self, spool: str, segments: str, stage: str) -> None:
         """Keep where things are."""
-        self._spool, self._segments, self._stage = spool, segments, stage
+        super().__init__(spool)
+        self._segments, self._stage = segments, stage
 
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's fingerprints."""
@@ -106,18 +108,20 @@ class FingerprintUnit(beam.DoFn):
         yield unit
 
 
-class TokenizeUnit(beam.DoFn):
+class TokenizeUnit(Step):
     """Tokenize a unit's segments. Takes and gives unit names."""
 
     def __init__(self, spool: str, segments: str, stage: str, tokenizer: Spec) -> None:
         """Keep settings alone: they travel to the workers, which load the weights themselves."""
-        self._spool, self._segments, self._stage, self._spec = spool, segments, stage, tokenizer
+        super().__init__(spool)
+        self._segments, self._stage, self._spec = segments, stage, tokenizer
         self._tokenizer: Tokenizer | None = None
 
     def setup(self) -> None:
         """Use one thread a worker: sums then round alike, however many workers there are."""
         import torch
 
+        super().setup()
         torch.set_num_threads(1)
 
     def process(self, unit: str) -> Iterator[str]:
@@ -133,11 +137,12 @@ class TokenizeUnit(beam.DoFn):
         yield unit
 
 
-class RestoreShard(beam.DoFn):
+class RestoreShard(Step):
     """Read a shard of a dataset back into a unit. Takes and gives `Restored`."""
 
     def __init__(self, target: SpoolStages) -> None:
         """Keep where the units go."""
+        super().__init__(target.spool)
         self._target = target
         self._datasets: dict[str, Dataset] = {}
 
@@ -155,11 +160,12 @@ class RestoreShard(beam.DoFn):
         yield task
 
 
-class WriteShard(beam.DoFn):
+class WriteShard(Step):
     """Write a shard of the plan, then its marker. Takes and gives shard numbers."""
 
     def __init__(self, plan: str, markers: str, sources: ShardSources, out: str) -> None:
         """Keep where things are; the plan is read by the workers, a shard at a time."""
+        super().__init__(sources.spool)
         self._plan, self._markers, self._sources, self._out = plan, markers, sources, out
 
     def process(self, number: int) -> Iterator[int]:

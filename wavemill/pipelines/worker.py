@@ -19,13 +19,20 @@ POLL_SECONDS = 0.1
 @contextlib.contextmanager
 def command() -> Iterator[str]:
     """Give the shell command that starts a worker, which ends with the block or this process."""
-    # An open pipe is the lifeline: its entry in /proc goes with the pipe or with the process.
-    ends = os.pipe()
-    link = f"/proc/{os.getpid()}/fd/{ends[0]}"
-    words = [sys.executable, "-m", __name__, link, _target(link)]
-    try:
+    with lifeline() as (link, target):
+        words = [sys.executable, "-m", __name__, link, target]
         # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
         yield f"trap '' INT TERM; exec {shlex.join(words)}"
+
+
+@contextlib.contextmanager
+def lifeline() -> Iterator[tuple[str, str]]:
+    """Give a link, and what it points to until the block or this process ends, however it does."""
+    # An open pipe: its entry in /proc goes with the pipe or with the process.
+    ends = os.pipe()
+    link = f"/proc/{os.getpid()}/fd/{ends[0]}"
+    try:
+        yield link, _target(link)
     finally:
         for end in ends:
             os.close(end)

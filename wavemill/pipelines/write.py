@@ -115,7 +115,7 @@ def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], foun
     before = len(job.finished(folder))
     with job.reporter.counting("shards", len(pending), lambda: len(job.finished(folder)) - before):
         engine = _engine_for(job, int(found.lengths.num_bytes.sum()), len(pending))
-        engines.run(engine, build, "writing shards")
+        engines.run(engine, build, "writing shards", job.settings.out)
 
 
 def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:

@@ -1,0 +1,1 @@
+"""What is done around the package: `python -m scripts.NAME`."""

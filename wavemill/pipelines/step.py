@@ -1,0 +1,18 @@
+"""What all Beam steps have in common: they work where the driver does, if on another machine."""
+
+import apache_beam as beam
+
+from wavemill.pipelines.surroundings import Surroundings
+
+
+class Step(beam.DoFn):
+    """A step of a job; made by the driver, run by workers."""
+
+    def __init__(self, spool: str) -> None:
+        """Keep where the driver works, with which code and spool."""
+        self._spool = spool
+        self._surroundings = Surroundings.here()
+
+    def setup(self) -> None:
+        """Check once a worker that it sees what the driver sees."""
+        self._surroundings.enter(self._spool)
