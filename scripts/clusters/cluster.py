@@ -61,6 +61,7 @@ class Cluster(ABC):
         self.home = (home or default_home()).resolve()
         self.folder = self.home / self.name
         self._note = self.folder / "running.json"
+        self._own: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Start the engine, unless it runs, and wait until it takes jobs.
@@ -90,7 +91,7 @@ class Cluster(ABC):
                 with contextlib.suppress(OSError):
                     os.killpg(pid, number)
             ends = time.monotonic() + STOP_SECONDS
-            while any(map(_is_alive, pids)) and time.monotonic() < ends:
+            while any(map(self._is_alive, pids)) and time.monotonic() < ends:
                 time.sleep(POLL_SECONDS)
         self._note.unlink(missing_ok=True)
 
@@ -112,7 +113,7 @@ class Cluster(ABC):
 
     def describe(self) -> list[str]:
         """Say for people what runs."""
-        found = [p for p in self._read()["processes"] if _is_alive(p["pid"])]
+        found = [p for p in self._read()["processes"] if self._is_alive(p["pid"])]
         lines = [f"  {p['role']:<12} pid {p['pid']:<8} {p['log']}" for p in found]
         return [*lines, *([f"  web page     {self.page}"] if self.page else [])]
 
@@ -128,7 +129,7 @@ class Cluster(ABC):
     def pids(self, role: str = "") -> list[int]:
         """List the processes that run, of one role or all."""
         found = self._read()["processes"]
-        return [p["pid"] for p in found if p["role"].startswith(role) and _is_alive(p["pid"])]
+        return [p["pid"] for p in found if p["role"].startswith(role) and self._is_alive(p["pid"])]
 
     def port(self, role: str) -> int:
         """Return the port of a role, the same as long as the cluster runs."""
@@ -149,6 +150,7 @@ class Cluster(ABC):
                 command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 start_new_session=True, cwd=self.folder, env={**os.environ, **(environment or {})},
             )  # fmt: skip
+        self._own[process.pid] = process
         note["processes"].append({"role": role, "pid": process.pid, "log": str(log)})
         self._write(note)
         return process.pid
@@ -165,7 +167,7 @@ class Cluster(ABC):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 if done():
                     return
-            dead = [p for p in self._read()["processes"] if not _is_alive(p["pid"])]
+            dead = [p for p in self._read()["processes"] if not self._is_alive(p["pid"])]
             if dead or time.monotonic() > ends:
                 words = f"{dead[0]['role']} ended" if dead else f"no {what} in time"
                 log = dead[0]["log"] if dead else self.folder
@@ -189,6 +191,16 @@ class Cluster(ABC):
             f"--setup_file={ROOT / 'setup.py'}",
         ]
 
+    def _is_alive(self, pid: int) -> bool:
+        """Say whether a process runs; of ours the exit is fetched."""
+        if pid in self._own:
+            return self._own[pid].poll() is None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     def _read(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self._note.read_bytes()))
@@ -202,14 +214,3 @@ class Cluster(ABC):
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((LOCALHOST, port)) == 0
-
-
-def _is_alive(pid: int) -> bool:
-    """Say whether a process runs; one that ended is taken off the table if it was ours."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -1,0 +1,18 @@
+"""The job's dataset as one process of this machine makes it: what every engine has to make."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.engines.engines import digests, prepare
+
+
+@pytest.fixture(scope="session")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The files of the dataset, by their digests."""
+    out: Path = tmp_path_factory.mktemp("expected") / "out"
+    done = prepare(out, ["--workers", "1"])
+    assert done.returncode == 0, done.stderr
+    found = digests(out)
+    assert sum(name.startswith("_work/segments") for name in found) > 3
+    return found

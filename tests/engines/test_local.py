@@ -1,0 +1,52 @@
+"""Engines that run out of the box: every one makes the same bytes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.clusters.dask import DaskCluster
+from tests.engines.engines import digests, prepare
+
+WORKERS = ["--workers", "2"]
+BEAMS_OWN = ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
+THREADS = ["--direct_running_mode", "multi_threading", "--direct_num_workers", "2"]
+PORTABLE = [
+    "--runner", "PortableRunner", "--job_endpoint", "embed", "--environment_type", "LOOPBACK",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options", [WORKERS, BEAMS_OWN, THREADS, PORTABLE],
+    ids=["two processes", "Beam's processes", "threads", "portable"],
+)  # fmt: skip
+def test_a_runner_of_this_machine_makes_the_same_bytes(
+    expected: dict[str, str], tmp_path: Path, options: list[str]
+) -> None:
+    done = prepare(tmp_path / "out", options)
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "out") == expected
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    """Dask with two workers."""
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    cluster.start()
+    yield cluster
+    cluster.stop()
+    assert not cluster.pids()
+
+
+def test_dask_makes_the_same_bytes(
+    expected: dict[str, str], tmp_path: Path, dask: DaskCluster
+) -> None:
+    done = prepare(tmp_path / "out", dask.options())
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "out") == expected
+
+
+def test_a_cluster_that_runs_is_not_started_twice(dask: DaskCluster) -> None:
+    before = dask.pids()
+    DaskCluster(dask.home).start()
+    assert dask.pids() == before
