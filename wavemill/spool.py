@@ -57,7 +57,7 @@ def group_units(
             yield _unit_name(unit), unit
             unit, size, closing = [], 0, False
         unit.append(recording)
-        num_bytes = _num_bytes(recording)
+        num_bytes = input_bytes(recording)
         size += num_bytes
         dice = digest_number(recording.id)
         # Where `max_bytes` alone closed units, one recording more would move all that follow.
@@ -68,7 +68,8 @@ def group_units(
         yield _unit_name(unit), unit
 
 
-def _num_bytes(recording: Recording) -> int:
+def input_bytes(recording: Recording) -> int:
+    """Say how many bytes a recording's file or member has, as far as its version tells; else 0."""
     if recording.num_bytes is not None:
         return recording.num_bytes
     size = recording.version.split(":", 1)[0]

@@ -24,11 +24,11 @@ JOB = ("--segment", "none", "--tokenizer", "beats", "--tokenizer", "mvq", "--buc
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Digest every file below a folder but logs."""
+    """Digest every file below a folder but logs, and the times in `run.json`."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".log"
+        if path.is_file() and path.suffix != ".log" and path.name != "run.json"
     }
 
 

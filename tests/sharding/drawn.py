@@ -11,6 +11,7 @@ import soundfile
 from wavemill import storage
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.publish import Finished, publish
+from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import Losses, Stock
 from wavemill.pipelines.survey import SurveyConfig, survey
@@ -178,5 +179,5 @@ def make_dataset(
     stock = Stock(parts=[part], units=units, found=found, recordings=len(samples), rejects=[],
                   losses=Losses(share=0.0, reasons=set()))  # fmt: skip
     publish(Finished(settings=settings, facts=streams, buckets=buckets, markers=markers,
-                     stock=stock, spool=spool))  # fmt: skip
+                     stock=stock, spool=spool, notes=RunNotes()))  # fmt: skip
     return out

@@ -45,7 +45,33 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     lines += _quality(facts["quality"])
     lines.append(f"samples whose audio is that of another: {facts['duplicates']:,}")
     rejected = ", ".join(f"{reason} {count:,}" for reason, count in facts["rejected"].items())
-    return [*lines, f"rejected: {rejected or 'none'}"]
+    return [*lines, f"rejected: {rejected or 'none'}", *_run(facts["run"])]
+
+
+def _run(run: dict[str, Any] | None) -> list[str]:
+    """Say how long the run took that made the dataset, and its steps."""
+    if run is None:
+        return []
+    speed = "" if run["hours_an_hour"] is None else f", {run['hours_an_hour']:,.1f} hours an hour"
+    steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in run["steps"].items())
+    rows = [row for name in run["metrics"] if (row := _timed(name, run["metrics"]))]
+    lines = ["", f"made {run['started']} in {run['seconds']:,.1f} s{speed} ({steps})"]
+    if run["reused_units"]:
+        lines.append(f"{run['reused_units']:,} unit files were there before it")
+    head = ("step", "made", "seconds of work", "longest", "hours", "times real time")
+    return [*lines, *table(head, rows)] if rows else lines
+
+
+def _timed(name: str, metrics: dict[str, Any]) -> tuple[str, ...] | None:
+    """Lay out a step's distribution of times with how much audio it went through."""
+    step = name.removesuffix("_ms")
+    if not isinstance(metrics[name], dict) or step.endswith("_load"):
+        return None
+    seconds, audio = metrics[name]["sum"] / 1000, metrics.get(f"{step}_audio_ms")
+    speed = "" if audio is None or not seconds else f"{audio / 1000 / seconds:,.1f}"
+    hours = "" if audio is None else f"{audio / 3.6e6:,.3f}"
+    made = f"{metrics[name]['count']:,}"
+    return (step, made, f"{seconds:,.1f}", f"{metrics[name]['max'] / 1000:,.1f}", hours, speed)
 
 
 def _quality(measures: dict[str, Any]) -> list[str]:

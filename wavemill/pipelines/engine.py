@@ -17,6 +17,8 @@ from wavemill.specs import check_range
 LOCAL = "DirectRunner"
 MAX_WORKERS = 1024
 """More processes than any machine has cores for."""
+Outcome = tuple[str, dict[str, Any]]
+"""The state in which a pipeline ended, and what it measured."""
 BEAM_WORKER_THREAD = "run_worker"
 """Beam's thread that waits for a worker process."""
 
@@ -36,6 +38,11 @@ class Engine:
         check_range("--workers", self.workers, 1, MAX_WORKERS)
         if self.runner != LOCAL:
             _check_runner(self.runner)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, in processes that we start."""
+        return self.runner == LOCAL
 
     def settle(self, workers: int) -> "Engine":
         """Give the engine so many workers unless it was told how many."""
@@ -87,8 +94,8 @@ def split_beam_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [str(argument) for argument in given if id(argument) not in left], list(map(str, rest))
 
 
-def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> None:
-    """Run a pipeline to its end.
+def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> dict[str, Any]:
+    """Run a pipeline to its end; return what it measured, see `metrics.py`.
 
     Args:
         engine: where.
@@ -102,32 +109,41 @@ def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> 
     """
     try:
         local = engine.runner == LOCAL
-        state = _local(engine, build) if local else _remote(engine, build, what, place)
+        ended = _local(engine, build) if local else _remote(engine, build, what, place)
     except Exception as error:
         words = _last_words(error)
         raise JobError(
             f"{what} failed: {words}; what was finished is kept, run the same command to go on"
         ) from error
+    state, measured = ended
     if state not in ("DONE", "DRAINED"):
         raise JobError(f"{what} ended as {state} on {engine.runner}; see the engine's own log")
+    return measured
 
 
-def _local(engine: Engine, build: Callable[[Any], None]) -> Any:
+def _local(engine: Engine, build: Callable[[Any], None]) -> Outcome:
     with _runner(engine) as runner:
         options = [f"--direct_num_workers={engine.workers or 1}", *engine.options]
         pipeline = _pipeline(runner, options, build)
 
-        def work() -> Any:
+        def work() -> Outcome:
             result = pipeline.run()
-            return result.wait_until_finish() or result.state
+            result.wait_until_finish()
+            return _outcome(result)
 
         return _aside(work)
 
 
-def _remote(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> Any:
+def _remote(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> Outcome:
     job = remote.Remote(runner=engine.runner, given=engine.options, what=what, place=place)
     with job.options() as options:
-        return job.run(_pipeline(remote.full_name(engine.runner), options, build)).state
+        return _outcome(job.run(_pipeline(remote.full_name(engine.runner), options, build)))
+
+
+def _outcome(result: Any) -> Outcome:
+    from wavemill.pipelines.metrics import measured
+
+    return str(result.state), measured(result)
 
 
 def _pipeline(runner: Any, options: list[str], build: Callable[[Any], None]) -> Any:
@@ -139,12 +155,12 @@ def _pipeline(runner: Any, options: list[str], build: Callable[[Any], None]) -> 
     return pipeline
 
 
-def _aside(work: Callable[[], Any]) -> Any:
+def _aside(work: Callable[[], Outcome]) -> Outcome:
     """Work in another thread: what stops the job need not wait for the units Beam has begun.
 
     Neither a signal need, nor a worker process that died: Beam itself would wait for it forever.
     """
-    outcome: Future[Any] = Future()
+    outcome: Future[Outcome] = Future()
 
     def fail(error: BaseException | None) -> None:
         with contextlib.suppress(InvalidStateError):

@@ -1,13 +1,14 @@
 """A job: its settings, what it needs to know of its tokenizers, and where its spool lies."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wavemill import storage
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.near_duplicates import require_faiss
 from wavemill.pipelines.outdir import SPOOL, check_out
 from wavemill.pipelines.progress import Reporter
+from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.tokenizers.base import TokenizerFacts
@@ -24,6 +25,8 @@ class Job:
     reporter: Reporter
     verify: bool = False
     """Whether finished shards are read again before they are taken for whole."""
+    notes: RunNotes = field(default_factory=RunNotes, compare=False)
+    """What the run takes."""
 
     def __post_init__(self) -> None:
         """Ask for what will be needed before any work is done."""

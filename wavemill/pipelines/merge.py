@@ -127,6 +127,7 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
             run_units(job, [unit for part in parts for unit in part.units])
         stock = take_stock(job, parts)
         _check_conflicts(job, stock)
+        job.notes.reused_units = reused
         content = write_dataset(job, stock)
         if clean:
             outdir.clear_spool(job.spool)

@@ -138,6 +138,7 @@ def count_units(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
 
 def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
     """Read the inputs into units of the spool; a unit that is there is left alone."""
+    job.notes.begin("ingest")
     intake = Intake()
     with job.reporter.stage("ingest", None) as show:
         for unit, recordings in _units(job, rows, intake):
@@ -170,9 +171,11 @@ def _keep_account(rows: Iterable[Recording | Reject], intake: Intake) -> Iterato
 
 def run_units(job: Job, units: Sequence[str]) -> int:
     """Segment and tokenize what is missing; return how many unit files were there already."""
+    job.notes.begin("units")
     pending = job.pending(units)
     missing = sum(map(len, pending.values()))
     reused = len(units) * len(job.stages) - missing
+    job.notes.reused_units = reused
     if missing:
         wanted = [unit for unit in units if any(unit in left for left in pending.values())]
         before = sum(len(job.finished(stage)) for stage in job.stages)
@@ -183,7 +186,8 @@ def run_units(job: Job, units: Sequence[str]) -> int:
 
         engine = _crewed(job, len(wanted))
         with job.reporter.counting("units", missing, count):
-            engines.run(engine, build, "segmenting and tokenizing", job.settings.out)
+            what = "segmenting and tokenizing"
+            job.notes.add(engine, engines.run(engine, build, what, job.settings.out))
     if reused:
         job.reporter.say(f"units: {reused} were done before")
     return reused
@@ -221,7 +225,7 @@ def _unit_pipeline(
     for stage, facts, spec in zip(job.token_stages, job.facts, settings.tokenizers, strict=True):
         if pending[stage]:
             done |= f"tokenize {facts.name}" >> beam.ParDo(
-                TokenizeUnit(job.spool, settings.segments_stage, stage, spec)
+                TokenizeUnit(job.spool, settings.segments_stage, stage, spec, facts.name)
             )
 
 

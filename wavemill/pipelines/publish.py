@@ -15,6 +15,7 @@ from wavemill.pipelines.card import card
 from wavemill.pipelines.duplicates import later_copies
 from wavemill.pipelines.parts import joined_inputs, note_parts, settle
 from wavemill.pipelines.quality import quality
+from wavemill.pipelines.run_notes import RunNotes, write_run
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import Stock
 from wavemill.pipelines.survey import count_recordings
@@ -29,6 +30,7 @@ from wavemill.sharding.dataset import (
     FORMAT_VERSION,
     NAME,
     REJECTED,
+    RUN,
     SEAL,
     content_sha256,
     usage,
@@ -52,6 +54,7 @@ class Finished:
     """URLs of the shards' markers, in order."""
     stock: Stock
     spool: str
+    notes: RunNotes
 
 
 def publish(job: Finished) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def publish(job: Finished) -> dict[str, Any]:
     note_parts(job.spool, content["digest"], job.stock.parts)
     storage.write_text(storage.join(out, REJECTED), map(to_json, job.stock.rejects))
     storage.write_text(storage.join(out, CARD), card(content))
+    write_run(out, job.notes, content)
     lines = json.dumps(content, ensure_ascii=False, indent=1).splitlines()
     storage.write_text(storage.join(out, NAME), lines)
     settle(job.spool, content["digest"])
@@ -102,6 +106,7 @@ def _content(job: Finished) -> dict[str, Any]:
         "padding": _padding(job),
         "quality": quality(stock.found),
         "rejected": dict(sorted(Counter(r["reason"] for r in stock.rejects).items())),
+        "run": RUN,
         "shards": shards,
     }
 

@@ -68,12 +68,14 @@ def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
             | "read back" >> beam.ParDo(RestoreShard(target))
         )
 
+    job.notes.begin("read back")
     before = len(job.finished(target.segments))  # a shard's last file
     count = len(pending)
     with job.reporter.counting(
         "read back", count, lambda: len(job.finished(target.segments)) - before
     ):
-        engines.run(job.engine, build, "reading shards back", job.settings.out)
+        what = "reading shards back"
+        job.notes.add(job.engine, engines.run(job.engine, build, what, job.settings.out))
 
 
 def _read_rejects(dataset: Dataset, prefix: str) -> list[RejectRow]:

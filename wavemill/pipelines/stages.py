@@ -1,15 +1,18 @@
 """The Beam steps: thin shells, each of which makes one file of the spool unless it is there."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
-from apache_beam.metrics.metric import Metrics
 
 from wavemill import storage
 from wavemill.errors import JobError
+from wavemill.pipelines import metrics
 from wavemill.pipelines.fingerprint import fingerprint_unit
 from wavemill.pipelines.ingest.finish import version_of
+from wavemill.pipelines.metrics import Tally
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
@@ -27,15 +30,9 @@ from wavemill.records import (
 from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.writer import ShardSources, ShardTask, result_json, write_shard
 from wavemill.specs import Spec
-from wavemill.spool import RECORDINGS, UnitReader, unit_url, write_unit
+from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url, write_unit
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.table import make_tokenizer
-
-NAMESPACE = "wavemill"
-SEGMENTS = Metrics.counter(NAMESPACE, "segments")
-REJECTS = Metrics.counter(NAMESPACE, "rejects")
-TOKENS = Metrics.counter(NAMESPACE, "tokens")
-SHARDS = Metrics.counter(NAMESPACE, "shards")
 
 
 class Restored(NamedTuple):
@@ -64,15 +61,32 @@ class SegmentUnit(Step):
         place = unit_url(self._spool, self._stage, unit)
         if not storage.exists(place):
             self._segmenter = self._segmenter or make_segmenter(self._spec)
-            reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
-            recordings = [recording_from_row(row) for row in reader.rows()]
-            with write_unit(place, SEGMENT_SCHEMA) as file:
-                for result in segment_unit(recordings, self._segmenter, self._form):
-                    row = segment_row(result)
-                    file.add(row, row["num_audio_bytes"])
-                    (REJECTS if isinstance(result, Reject) else SEGMENTS).inc()
-                _check_versions(recordings)
+            with metrics.making(metrics.SEGMENT) as tally:
+                self._make(unit, place, self._segmenter, tally)
+        else:
+            metrics.found(metrics.SEGMENT)
         yield unit
+
+    def _make(self, unit: str, place: str, segmenter: Segmenter, tally: Tally) -> None:
+        reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
+        recordings = [recording_from_row(row) for row in reader.rows()]
+        seconds = 0.0
+        with write_unit(place, SEGMENT_SCHEMA) as file:
+            for result in segment_unit(recordings, segmenter, self._form):
+                row = segment_row(result)
+                file.add(row, row["num_audio_bytes"])
+                if isinstance(result, Reject):
+                    tally.reject(result.reason)
+                    continue
+                seconds += result.duration_seconds
+                tally["segments"] += 1
+                tally["bytes_written"] += row["num_audio_bytes"]
+            _check_versions(recordings)
+        tally["recordings"] += len(recordings)
+        tally["bytes_read"] += sum(
+            {(r.url, r.byte_offset): input_bytes(r) for r in recordings}.values()
+        )
+        tally[metrics.AUDIO] += round(1000 * seconds)
 
 
 def _check_versions(recordings: Sequence[Recording]) -> None:
@@ -102,19 +116,26 @@ class FingerprintUnit(Step):
         place = unit_url(self._spool, self._stage, unit)
         if not storage.exists(place):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
-            with write_unit(place, FINGERPRINT_SCHEMA) as file:
+            with (
+                metrics.making(metrics.FINGERPRINT) as tally,
+                write_unit(place, FINGERPRINT_SCHEMA) as file,
+            ):
                 for row in fingerprint_unit(segments):
                     file.add(row, len(row.get("wave") or b""))
+                    tally["segments"] += row.get("wave") is not None
+        else:
+            metrics.found(metrics.FINGERPRINT)
         yield unit
 
 
 class TokenizeUnit(Step):
     """Tokenize a unit's segments. Takes and gives unit names."""
 
-    def __init__(self, spool: str, segments: str, stage: str, tokenizer: Spec) -> None:
+    def __init__(self, spool: str, segments: str, stage: str, tokenizer: Spec, stream: str) -> None:
         """Keep settings alone: they travel to the workers, which load the weights themselves."""
         super().__init__(spool)
         self._segments, self._stage, self._spec = segments, stage, tokenizer
+        self._name = metrics.tokenize(stream)
         self._tokenizer: Tokenizer | None = None
 
     def setup(self) -> None:
@@ -128,13 +149,33 @@ class TokenizeUnit(Step):
         """Write the unit's tokens."""
         place = unit_url(self._spool, self._stage, unit)
         if not storage.exists(place):
-            self._tokenizer = self._tokenizer or make_tokenizer(self._spec)
-            segments = UnitReader(unit_url(self._spool, self._segments, unit))
-            with write_unit(place, TOKEN_SCHEMA) as file:
-                for row in tokenize_unit(segments, self._tokenizer):
-                    file.add(row, len(row.get("npy") or b"") + len(row.get("times") or b""))
-                    TOKENS.inc(row["num_tokens"])
+            tokenizer = self._load()
+            with metrics.making(self._name) as tally:
+                self._make(unit, place, tokenizer, tally)
+        else:
+            metrics.found(self._name)
         yield unit
+
+    def _load(self) -> Tokenizer:
+        if self._tokenizer is None:
+            started = time.perf_counter()
+            self._tokenizer = make_tokenizer(self._spec)
+            metrics.note_time(f"{self._name}_load_ms", started)
+        return self._tokenizer
+
+    def _make(self, unit: str, place: str, tokenizer: Tokenizer, tally: Tally) -> None:
+        segments = UnitReader(unit_url(self._spool, self._segments, unit))
+        with write_unit(place, TOKEN_SCHEMA) as file:
+            for row in tokenize_unit(segments, tokenizer):
+                num_bytes = len(row.get("npy") or b"") + len(row.get("times") or b"")
+                file.add(row, num_bytes)
+                tally.reject(row.get("reject_reason"))
+                tally["segments"] += row.get("npy") is not None
+                tally["tokens"] += row["num_tokens"]
+                tally["bytes_written"] += num_bytes
+        rates = np.maximum(segments.numbers("sample_rate"), 1)
+        seconds = float((segments.numbers("num_samples") / rates).sum())
+        tally[metrics.AUDIO] += round(1000 * seconds)
 
 
 class RestoreShard(Step):
@@ -156,7 +197,11 @@ class RestoreShard(Step):
             dataset, shards[task.number], task.prefix
         ):
             raise JobError(f"{task.url} was changed while the job read it; run it again")
-        restore_shard(dataset, shards[task.number], self._target, task.prefix)
+        shard = shards[task.number]
+        with metrics.making(metrics.RESTORE) as tally:
+            restore_shard(dataset, shard, self._target, task.prefix)
+            tally["samples"] += shard["samples"]
+            tally["bytes_read"] += sum(file["bytes"] for file in shard["files"])
         yield task
 
 
@@ -172,9 +217,14 @@ class WriteShard(Step):
         """Write shard `number` of the plan unless its marker is there."""
         marker = marker_url(self._markers, number)
         if not storage.exists(marker):
-            result = write_shard(read_task(self._plan, number), self._sources, self._out)
-            storage.write_text(marker, [to_json(result_json(result))])
-            SHARDS.inc()
+            with metrics.making(metrics.WRITE, "shards") as tally:
+                result = write_shard(read_task(self._plan, number), self._sources, self._out)
+                storage.write_text(marker, [to_json(result_json(result))])
+                tally["samples"] += result.samples
+                tally[metrics.AUDIO] += round(1000 * result.seconds)
+                tally["bytes_written"] += sum(file["bytes"] for file in result.files)
+        else:
+            metrics.found(metrics.WRITE, "shards")
         yield number
 
 

@@ -61,6 +61,7 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
     Rejects come in the order in which one job of all inputs would write them: those of ingest,
     those of the stages, copies of audio.
     """
+    job.notes.begin("survey")
     config = survey_config(job)
     surveys = [survey(part.units, config) for part in parts]
     same = find_namesakes(parts, surveys, config)

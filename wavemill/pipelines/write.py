@@ -46,6 +46,7 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         The content of `dataset.json`.
 
     """
+    job.notes.begin("plan")
     settings, found, units = job.settings, stock.found, stock.units
     config = PlanConfig(
         num_buckets=settings.num_buckets,
@@ -65,7 +66,9 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
     if not storage.exists(plan):
         _write_plan(plan, shards, found, units)
     places = [marker_url(markers, number) for number in range(len(shards))]
+    job.notes.begin("write")
     _write_shards(job, plan, markers, places, found)
+    job.notes.begin("publish")
     finished = Finished(
         settings=settings,
         facts=job.facts,
@@ -73,6 +76,7 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         markers=places,
         stock=stock,
         spool=job.spool,
+        notes=job.notes,
     )
     with job.reporter.stage("publish", 1):
         return publish(finished)
@@ -115,7 +119,8 @@ def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], foun
     before = len(job.finished(folder))
     with job.reporter.counting("shards", len(pending), lambda: len(job.finished(folder)) - before):
         engine = _engine_for(job, int(found.lengths.num_bytes.sum()), len(pending))
-        engines.run(engine, build, "writing shards", job.settings.out)
+        measured = engines.run(engine, build, "writing shards", job.settings.out)
+        job.notes.add(engine, measured)
 
 
 def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:

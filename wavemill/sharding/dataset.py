@@ -11,17 +11,19 @@ import numpy.typing as npt
 from wavemill import storage
 from wavemill.digest import canonical, sha256
 from wavemill.errors import DatasetError
-from wavemill.sharding.schema import CONTENT, fault, short
+from wavemill.sharding.schema import CONTENT, RUN_CONTENT, fault, short
 
 FORMAT = "wavemill"
 FORMAT_VERSION = 1
 NAME = "dataset.json"
 CARD = "README.md"
 REJECTED = "rejected.jsonl"
+RUN = "run.json"
+"""How long the run took that made the dataset, and what it measured: it differs each time."""
 SEAL = "content_sha256"
 """The last field: the digest of all others. Lint checks it; opening does not, so who adds a field
 by hand can still read the dataset."""
-BESIDE_BUCKETS = (CARD, REJECTED, NAME)
+BESIDE_BUCKETS = (CARD, REJECTED, RUN, NAME)
 REMEDY = "give the same `wavemill prepare` again, which writes it anew"
 
 
@@ -82,7 +84,17 @@ class Dataset:
             "quality": self.content.get("quality", {}),
             "rejected": self.content["rejected"],
             "duplicates": self.content["totals"]["duplicates"],
+            "run": self.run(),
         }
+
+    def run(self) -> dict[str, Any] | None:
+        """Return what `run.json` holds; None where none is, or that of another dataset."""
+        try:
+            content: dict[str, Any] = json.loads(storage.read_bytes(storage.join(self.url, RUN)))
+        except (OSError, ValueError, RecursionError):
+            return None
+        whole = fault(content, RUN_CONTENT) is None
+        return content if whole and content["dataset"] == self.content["digest"] else None
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:

@@ -108,11 +108,23 @@ REAL = Rule("a number", lambda value: _is_number(value, -LIMIT))
 RATE = Rule(
     "a number above 0, or null", lambda value: value is None or (_is_number(value) and value > 0)
 )
+NUMBER_OR_NONE = Rule(
+    "a number of 0 or more, or null", lambda value: value is None or _is_number(value)
+)
+COUNT_OR_NONE = Rule(
+    "a whole number of 0 or more, or null", lambda value: value is None or _is_whole(value)
+)
 SHARE = Rule("a share, 0 to 1", lambda value: _is_number(value) and value <= 1)
 STREAM = Rule("an identifier", lambda value: isinstance(value, str) and value.isidentifier())
+MEASURED = Rule(
+    "a count or a distribution",
+    lambda value: _is_whole(value) or fault(value, DISTRIBUTION) is None,
+)
 REASON = _matches("a reason", r"[a-z-]+")
 BUCKET = _matches("a name like bucket-00", r"bucket-[0-9]{2,}")
 AUDIO = _matches("flac, opus or none", "flac|opus|none")
+
+DISTRIBUTION: Shape = dict.fromkeys(("count", "sum", "min", "max"), COUNT)
 
 CONTENT: Shape = {
     "wavemill": TEXT,
@@ -168,6 +180,7 @@ CONTENT: Shape = {
     ),
     "padding": {"input": SHARE, "tokens": SHARE, "batch_seconds": NUMBER},
     "rejected": Each(REASON, COUNT),
+    "run": Maybe(_matches("run.json", r"run\.json")),
     "content_sha256": Maybe(TEXT),
     "shards": [
         {
@@ -180,3 +193,20 @@ CONTENT: Shape = {
     ],
 }
 """What readers may count on in a `dataset.json`; it may hold more."""
+
+RUN_CONTENT: Shape = {
+    "dataset": TEXT,
+    "started": TEXT,
+    "ended": TEXT,
+    "seconds": NUMBER,
+    "steps": Each(TEXT, NUMBER),
+    "hours": NUMBER_OR_NONE,
+    "hours_an_hour": NUMBER_OR_NONE,
+    "runner": TEXT_OR_NONE,
+    "workers": Each(TEXT, COUNT_OR_NONE),
+    "reused_units": COUNT,
+    "rejected": Each(REASON, COUNT),
+    "metrics": Each(STREAM, MEASURED),
+    "versions": Each(TEXT, TEXT),
+}
+"""What readers may count on in a `run.json`."""
