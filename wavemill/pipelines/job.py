@@ -56,10 +56,8 @@ class Job:
 
     def finished(self, stage: str) -> set[str]:
         """List what a folder of the spool holds: file names without their suffix."""
-        place = storage.join(self.spool, stage)
-        if not storage.exists(place):
-            return set()
-        return {info.url.rsplit("/", 1)[-1].rsplit(".", 1)[0] for info in storage.list_files(place)}
+        names = storage.list_names(storage.join(self.spool, stage))
+        return {name.rsplit(".", 1)[0] for name in names if not name.startswith(".")}
 
 
 def make_job(

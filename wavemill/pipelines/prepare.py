@@ -5,6 +5,7 @@ on where it stood, and ends with the same bytes.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from wavemill.pipelines.parts import Part, check_keeps
 from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
 from wavemill.pipelines.stock import Stock, take_stock
 from wavemill.pipelines.survey import RejectRow
+from wavemill.pipelines.watch import UnitWatch, in_words, watching
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import (
     DUPLICATE_AUDIO,
@@ -57,6 +59,11 @@ class Intake:
     def total(self) -> int:
         """Recordings in, the rejected ones too."""
         return self.recordings + len(self.rejects)
+
+    def rejected(self) -> str:
+        """Say how many were rejected, and why; nothing if none were."""
+        reasons = Counter(row["reason"] for row in self.rejects)
+        return in_words(reasons) if reasons else ""
 
     def part(self, inputs: Sequence[str], joined: Sequence[str] = ()) -> Part:
         """Return it as a part of a dataset."""
@@ -149,7 +156,7 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
                         file.add(recording_row(recording))
             intake.units.append(unit)
             show(intake.recordings)
-        show(intake.recordings)
+        show(intake.recordings, intake.rejected())
     return intake
 
 
@@ -178,18 +185,14 @@ def run_units(job: Job, units: Sequence[str]) -> int:
     job.notes.reused_units = reused
     if missing:
         wanted = [unit for unit in units if any(unit in left for left in pending.values())]
-        before = sum(len(job.finished(stage)) for stage in job.stages)
+        watch = UnitWatch(job, pending)
         build = partial(_unit_pipeline, job=job, units=wanted, pending=pending)
-
-        def count() -> int:
-            return sum(len(job.finished(stage)) for stage in job.stages) - before
-
         engine = _crewed(job, len(wanted))
-        with job.reporter.counting("units", missing, count):
+        with watching(job, "units", watch.total, watch.look):
             what = "segmenting and tokenizing"
             job.notes.add(engine, engines.run(engine, build, what, job.settings.out))
     if reused:
-        job.reporter.say(f"units: {reused} were done before")
+        job.reporter.say(f"units: {reused} files were there before")
     return reused
 
 

@@ -14,6 +14,7 @@ from wavemill.pipelines.restore import SpoolStages, unit_of
 from wavemill.pipelines.retold import renamed
 from wavemill.pipelines.stages import Restored, RestoreShard
 from wavemill.pipelines.survey import RejectRow
+from wavemill.pipelines.watch import files_watch, watching
 from wavemill.sharding.dataset import REJECTED, Dataset
 from wavemill.sharding.lint.files import read_objects
 from wavemill.sharding.lint.rejects import REJECT
@@ -69,11 +70,8 @@ def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
         )
 
     job.notes.begin("read back")
-    before = len(job.finished(target.segments))  # a shard's last file
-    count = len(pending)
-    with job.reporter.counting(
-        "read back", count, lambda: len(job.finished(target.segments)) - before
-    ):
+    look = files_watch(job, target.segments)  # a shard's last file
+    with watching(job, "read back", len(pending), look):
         what = "reading shards back"
         job.notes.add(job.engine, engines.run(job.engine, build, what, job.settings.out))
 

@@ -19,6 +19,7 @@ from wavemill.pipelines.settings import LAYOUT_VERSION
 from wavemill.pipelines.stages import WriteShard, marker_url
 from wavemill.pipelines.stock import Stock
 from wavemill.pipelines.survey import Survey
+from wavemill.pipelines.watch import files_watch, watching
 from wavemill.sharding import layout
 from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
 from wavemill.sharding.writer import ShardSources
@@ -116,8 +117,7 @@ def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], foun
         )
 
     folder = markers.rsplit("/", 1)[-1]
-    before = len(job.finished(folder))
-    with job.reporter.counting("shards", len(pending), lambda: len(job.finished(folder)) - before):
+    with watching(job, "shards", len(pending), files_watch(job, folder)):
         engine = _engine_for(job, int(found.lengths.num_bytes.sum()), len(pending))
         measured = engines.run(engine, build, "writing shards", job.settings.out)
         job.notes.add(engine, measured)

@@ -1,0 +1,103 @@
+"""Looks at what a job's workers have finished: files in its spool, on whatever engine they run.
+
+Listing a folder takes as long as there are files in it, and on a store each page of it is a
+request. So only the folder of the last step is listed, seldom on a store, and of the units that are
+new a few columns are read, each unit once; where that would take long, of some of them.
+"""
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from wavemill import storage
+from wavemill.pipelines.job import Job
+from wavemill.pipelines.progress import POLL_SECONDS, Seen
+from wavemill.spool import UnitReader, unit_url
+
+STORE_SECONDS = 15.0
+"""Between two looks at a store."""
+READ_SECONDS = 0.1
+"""How long a look may read units; the rest are taken to be like those that were read."""
+MAX_REASONS = 3
+
+
+def watching(
+    job: Job, name: str, total: int, look: Callable[[], Seen]
+) -> contextlib.AbstractContextManager[None]:
+    """Show what `look` sees of a job's spool for as long as the block runs."""
+    pause = POLL_SECONDS if storage.is_local(job.spool) else STORE_SECONDS
+    return job.reporter.counting(name, total, look, pause)
+
+
+def files_watch(job: Job, stage: str) -> Callable[[], Seen]:
+    """Return a function that counts the files which come to a folder of the spool from now on."""
+    before = len(job.finished(stage))
+    return lambda: Seen(done=len(job.finished(stage)) - before)
+
+
+def in_words(rejects: Mapping[str, float]) -> str:
+    """Say how much was rejected, and mostly why."""
+    if not sum(rejects.values()):
+        return "none rejected"
+    common = Counter(rejects).most_common(MAX_REASONS)
+    reasons = ", ".join(f"{reason} {count:,.0f}" for reason, count in common)
+    more = ", ..." if len(rejects) > MAX_REASONS else ""
+    return f"{sum(rejects.values()):,.0f} rejected ({reasons}{more})"
+
+
+class UnitWatch:
+    """Watches the units that a job has yet to make."""
+
+    def __init__(self, job: Job, pending: Mapping[str, set[str]]) -> None:
+        """Watch those that each stage has yet to make, the stages in their order."""
+        self._job = job
+        self._segments, self._streams = job.settings.segments_stage, job.token_stages
+        self._started = time.monotonic()
+        self._waiting: dict[str, set[str]] = {}
+        """Units by the last stage that they wait for: mostly there is one such stage."""
+        later: set[str] = set()
+        for stage in reversed([*pending]):
+            self._waiting[stage] = pending[stage] - later
+            later |= pending[stage]
+        self.total = len(later)
+        self._done: list[str] = []
+        self._unread: list[str] = []
+        self._read = 0
+        self._seconds = 0.0
+        self._rejects: Counter[str] = Counter()
+
+    def look(self) -> Seen:
+        """Say how many units are done, how much audio that is, and what was rejected."""
+        for stage, waiting in self._waiting.items():
+            if waiting:
+                new = waiting & self._job.finished(stage)
+                self._waiting[stage] = waiting - new
+                self._unread += sorted(new)
+        done = self.total - sum(map(len, self._waiting.values()))
+        limit = time.monotonic() + READ_SECONDS
+        while self._unread:
+            self._take(self._unread.pop())
+            if time.monotonic() >= limit:
+                break
+        return Seen(done=done, words=self._words(done) if self._read else "")
+
+    def _take(self, unit: str) -> None:
+        for stage in (self._segments, *self._streams):
+            reader = UnitReader(unit_url(self._job.spool, stage, unit))
+            reasons = reader.column("reject_reason")
+            self._rejects.update(reason for reason in reasons if reason is not None)
+            if stage == self._segments:
+                rates = np.maximum(reader.numbers("sample_rate"), 1)
+                self._seconds += float((reader.numbers("num_samples") / rates).sum())
+        self._read += 1
+
+    def _words(self, done: int) -> str:
+        part = done / self._read
+        hours = self._seconds * part / 3600
+        speed = hours / (time.monotonic() - self._started) * 3600
+        about = "about " if part > 1 else ""
+        rejects = {reason: count * part for reason, count in self._rejects.items()}
+        return f"{about}{hours:,.3g} hours, {speed:,.3g} an hour, {in_words(rejects)}"
