@@ -97,7 +97,7 @@ def test_nothing_done_is_nothing_to_say(job: Job) -> None:
 
 
 def looks_in(seconds: float, look: Callable[[], Seen], at_least: float) -> int:
-    looks = []
+    looks: list[None] = []
 
     def counted() -> Seen:
         looks.append(None)

@@ -78,6 +78,11 @@ def mark(out: str, spool: str) -> None:
     place = storage.join(spool, MARK)
     if not storage.exists(place):
         storage.write_text(place, [to_json({"format": FORMAT, "holds": "the spool of a job"})])
+    clear_partial(out)
+
+
+def clear_partial(out: str) -> None:
+    """Clear away what killed writers left in a folder and its spool."""
     storage.remove_partial(out, BESIDE_BUCKETS)
     for name in storage.list_names(out):
         if name == SPOOL or layout.is_bucket(name):

@@ -70,6 +70,7 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
     job.notes.begin("write")
     _write_shards(job, plan, markers, places, found)
     job.notes.begin("publish")
+    outdir.clear_partial(settings.out)  # workers may have been killed and replaced
     finished = Finished(
         settings=settings,
         facts=job.facts,
