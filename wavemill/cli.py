@@ -1,5 +1,6 @@
 """The command line: the group, and what becomes of errors. `commands/` has the rest."""
 
+import gc
 import io
 import logging
 import os
@@ -49,6 +50,8 @@ def run() -> None:
         _fail(error)
     finally:
         _settle_output()
+        # What is left goes with the process: to look for cycles in torch and Beam takes a second.
+        gc.freeze()
 
 
 def _fail(error: BaseException) -> NoReturn:

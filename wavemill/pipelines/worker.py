@@ -4,6 +4,7 @@ Run as `python -m wavemill.pipelines.worker LINK TARGET`; Beam passes the rest i
 """
 
 import contextlib
+import gc
 import logging
 import os
 import shlex
@@ -48,6 +49,7 @@ def main() -> None:
     # It prints the traceback of what fails, which the driver gets and says in a line.
     sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     sdk_worker_main.main(sys.argv)
+    gc.freeze()  # the driver waits for the end, and a last look for cycles takes a second
 
 
 def _target(link: str) -> str:

@@ -32,6 +32,13 @@ LAYOUT = (
 """The published names of the tensors of a quantizer."""
 
 
+class _Undrawn(nn.Linear):
+    """A layer whose maker draws the weights; `skip_init` would load sympy, for a third second."""
+
+    def reset_parameters(self) -> None:
+        """Draw none."""
+
+
 class DirectSumQuantizer(nn.Module):
     """N codebooks of K centres whose sum approximates a vector.
 
@@ -56,7 +63,7 @@ class DirectSumQuantizer(nn.Module):
                 raise ValueError(f"{name} = {value}: the refinement takes powers of two")
         self.dim, self.num_codebooks, self.codebook_size = dim, num_codebooks, codebook_size
         rows = num_codebooks * codebook_size
-        self.to_logits = nn.utils.skip_init(nn.Linear, dim, rows)
+        self.to_logits = _Undrawn(dim, rows)
         with torch.no_grad():
             self.to_logits.weight.uniform_(-(dim**-0.5), dim**-0.5, generator=generator)
             self.to_logits.bias.uniform_(-(dim**-0.5), dim**-0.5, generator=generator)
