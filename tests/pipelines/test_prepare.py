@@ -140,6 +140,9 @@ def test_a_job_killed_in_every_stage_ends_with_the_same_bytes(
     assert done.code == 0, done.err
     assert done.json["reused_units"] == reused > 0
     assert digests(out) == digests(undisturbed)
+    run = json.loads((out / "run.json").read_text("utf-8"))
+    assert run["reused_units"] == reused
+    assert run["dataset"] == json.loads((undisturbed / "dataset.json").read_text("utf-8"))["digest"]
 
 
 @pytest.mark.slow
