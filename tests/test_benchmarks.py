@@ -1,5 +1,6 @@
 """The benchmark that has a name of the standard library's is in nobody's way."""
 
+import json
 import subprocess
 import sys
 import tokenize
@@ -33,3 +34,31 @@ def test_the_benchmark_runs_by_its_name_and_says_what_is_missing(flags: list[str
     said = python(*flags, script, "--only", "sylber", "--rounds", "1", "--workers", "1")
     assert "GFLOP/s with 1 thread" in said
     assert "left out: pip download --no-deps --no-binary :all: sylber==0.1.4" in said
+
+
+def test_a_line_through_a_jobs_times_says_what_starting_takes() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "from pipeline_growth import Point, lines\n"
+        "points = [Point(n, 60 * n, 4 + 3 * n, 500.0 + n) for n in (1, 2, 4, 8)]\n"
+        "print(*lines(points), sep='\\n')"
+    )
+    *rows, said = python("-c", code).splitlines()
+    assert rows[1].split() == ["1x", "60", "7.0", "7.0", "501", "1.00"]
+    assert said == "seconds = 4.00 + 3.00 x times; no point is off by more than 0.0%"
+
+
+def test_a_corpus_comes_several_times_under_other_names(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text('{"audio_filepath": "a.wav"}\n{"audio_filepath": "b.wav"}\n')
+    code = (
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "from pathlib import Path; from pipeline_job import repeated_manifest\n"
+        f"print(repeated_manifest(Path({str(tmp_path)!r}), 3, Path({str(tmp_path / 'all')!r})))"
+    )
+    assert python("-c", code) == "6\n"
+    rows = [json.loads(line) for line in (tmp_path / "all").read_text().splitlines()]
+    assert len({row["id"] for row in rows}) == 6
+    assert {row["audio_filepath"] for row in rows} == {
+        str(tmp_path / name) for name in ("a.wav", "b.wav")
+    }
