@@ -8,6 +8,7 @@ whoever wrote it and when; nothing else has to be remembered to resume a job.
 import contextlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -141,9 +142,7 @@ class UnitReader:
             raise JobError(
                 f"cannot read {url} of the spool: {error}; remove it and run the job again"
             ) from error
-        self._table = pa.Table.from_batches(self._batches, self._file.schema)
-        counts = [batch.num_rows for batch in self._batches]
-        self._starts: list[int] = np.cumsum([0, *counts]).tolist()
+        self._starts = [*accumulate((batch.num_rows for batch in self._batches), initial=0)]
         self._bodies: dict[str, list[_Body]] = {}
 
     def __len__(self) -> int:
@@ -156,6 +155,8 @@ class UnitReader:
     def numbers(self, name: str) -> npt.NDArray[Any]:
         """Return a whole column of numbers; a null is NaN."""
         arrays = [batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches]
+        if len(arrays) == 1:
+            return arrays[0]
         return np.concatenate(arrays) if arrays else np.zeros(0)
 
     def row(self, index: int, names: Iterable[str]) -> dict[str, Any]:
@@ -180,7 +181,7 @@ class UnitReader:
 
     def table(self, names: Sequence[str]) -> pa.Table:
         """Return some columns, not copied."""
-        return self._table.select(names)
+        return pa.Table.from_batches(self._batches, self._file.schema).select(names)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield whole rows, a batch in memory at a time."""

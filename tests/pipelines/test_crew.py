@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from wavemill.pipelines import crew, prepare
+from wavemill.pipelines import crew, units
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.specs import Spec
@@ -89,9 +89,9 @@ def test_a_job_on_a_gpu_has_one_process_unless_it_was_told(monkeypatch: pytest.M
         tokenizers=(Spec.parse("mvq:device=cuda"),),
     )  # fmt: skip
     job = SimpleNamespace(engine=Engine(), settings=settings)
-    assert prepare._crewed(job, 1000).workers == 1  # type: ignore[arg-type]
+    assert units._crewed(job, 1000).workers == 1  # type: ignore[arg-type]
     job.engine = Engine(workers=3)
-    assert prepare._crewed(job, 1000).workers == 3  # type: ignore[arg-type]
+    assert units._crewed(job, 1000).workers == 3  # type: ignore[arg-type]
 
 
 def test_a_number_that_was_given_stays() -> None:

@@ -128,7 +128,7 @@ def test_a_job_killed_in_every_stage_ends_with_the_same_bytes(
 ) -> None:
     out = tmp_path / "out"
     marks = ("_work/recordings/*", "_work/segments-*/*.arrow", "_work/tokens-mvq-*/*.arrow",
-             "_work/plan-*.arrow", "_work/shards-*/*.json")  # fmt: skip
+             "_work/plan-*/*.arrow", "_work/shards-*/*.json")  # fmt: skip
     reused = 0
     for mark in marks:
         kill_when(lambda mark=mark: any(out.glob(mark)), out)

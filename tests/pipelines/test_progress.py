@@ -35,7 +35,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 def units_of(job: Job) -> set[str]:
-    return job.finished(job.settings.segments_stage)
+    return set(job.finished(job.settings.segments_stage))
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[Any]:
@@ -56,7 +56,7 @@ def test_a_look_finds_hours_and_rejects_and_reads_each_unit_once(
     units = units_of(job)
     seen = UnitWatch(job, dict.fromkeys(job.stages, units))
     monkeypatch.setattr(watch, "READ_SECONDS", 10.0)
-    listed = count_calls(monkeypatch, storage, "list_names")
+    listed = count_calls(monkeypatch, storage, "each_name")
     read = count_calls(monkeypatch, watch, "UnitReader")
     found = seen.look()
     assert found.done == seen.total == len(units) > 1
@@ -89,6 +89,12 @@ def test_a_unit_is_done_when_the_last_stage_that_lacks_it_is(job: Job) -> None:
     seen = UnitWatch(job, {segments: {units[0], "later"}, tokens: {units[0], "last"}})
     assert seen.total == 3
     assert seen.look().done == 1
+
+
+def test_some_units_stand_for_all_of_many(job: Job) -> None:
+    units = sorted(units_of(job))
+    seen = UnitWatch(job, dict.fromkeys(job.stages, {units[0], "later"}), 1000)
+    assert (seen.total, seen.look().done) == (1000, 500)
 
 
 def test_nothing_done_is_nothing_to_say(job: Job) -> None:

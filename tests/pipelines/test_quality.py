@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import SPEECH, UTTERANCES, read_jsonl, wavemill
 from tests.pipelines.spool_files import Units, reject, segment, write_spool
@@ -14,7 +16,7 @@ from wavemill.commands.filters import FILTERS as OPTIONS
 from wavemill.commands.filters import filter_options
 from wavemill.errors import UsageError
 from wavemill.pipelines.filters import FILTERS, check_bounds
-from wavemill.pipelines.quality import drop_filtered, quality
+from wavemill.pipelines.quality import PERCENTILES, _percentile, drop_filtered, quality
 from wavemill.pipelines.survey import Survey, SurveyConfig, survey
 
 SEGMENTS = [
@@ -62,7 +64,7 @@ def test_a_filter_leaves_out_what_is_beyond_its_bound(
     found: Survey, config: SurveyConfig,
 ) -> None:  # fmt: skip
     left = drop_filtered(found, list(UNITS), config, ((name, bound),))
-    about = left.rejects[-1]
+    about = [*left.rejects][-1]
     assert (about["id"], about["stage"], about["reason"]) == (id_, "filter", reason)
     assert about["detail"] == detail
     assert len(left.lengths) == len(left.audio_keys) == len(found.lengths) - 1
@@ -76,13 +78,14 @@ def test_all_filters_together_leave_the_good_one(found: Survey, config: SurveyCo
     left = drop_filtered(found, list(UNITS), config, bounds)
     assert left.lengths.seconds.tolist() == [4.0]
     order = ["short", "long", "clipped", "silent", "noisy", "slow", "fast"]
-    assert [about["id"] for about in left.rejects[1:]] == order
+    assert [about["id"] for about in [*left.rejects][1:]] == order
 
 
 def test_a_value_at_its_bound_comes_through(found: Survey, config: SurveyConfig) -> None:
     bounds = (("min_seconds", 0.5), ("max_seconds", 40.0), ("max_silence", 0.9), ("min_snr", -3.0),
               ("max_clipping", 0.02), ("max_chars_per_second", 50.0))  # fmt: skip
-    assert drop_filtered(found, list(UNITS), config, bounds).rejects == found.rejects
+    left = drop_filtered(found, list(UNITS), config, bounds)
+    assert [*left.rejects] == [*found.rejects]
 
 
 def test_quality_counts_what_the_same_bounds_leave_out(found: Survey, config: SurveyConfig) -> None:
@@ -94,6 +97,13 @@ def test_quality_counts_what_the_same_bounds_leave_out(found: Survey, config: Su
         would = described[one.measure]["would_drop"][one.name]
         left = drop_filtered(found, list(UNITS), config, ((one.name, would["bound"]),))
         assert would["samples"] == len(found.lengths) - len(left.lengths) > 0
+
+
+@given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=60))
+def test_percentiles_are_numpy_s(values: list[float]) -> None:
+    ordered = np.sort(np.array(values, np.float64))
+    expected = np.percentile(ordered, PERCENTILES)
+    assert np.allclose([_percentile(ordered, q) for q in PERCENTILES], expected, rtol=1e-12)
 
 
 def test_what_no_sample_has_is_not_described(tmp_path: Path) -> None:

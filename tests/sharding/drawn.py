@@ -11,6 +11,7 @@ import soundfile
 from wavemill import storage
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.publish import Finished, publish
+from wavemill.pipelines.reject_rows import RejectRows
 from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import Losses, Stock
@@ -165,8 +166,7 @@ def make_dataset(
     buckets, shards = plan_shards(found.lengths, plan)
     markers = []
     for number, shard in enumerate(shards):
-        lengths, chosen = found.lengths, shard.members
-        where = zip(lengths.unit[chosen].tolist(), lengths.row[chosen].tolist(), strict=True)
+        where = zip(shard.unit.tolist(), shard.row.tolist(), strict=True)
         members = [(units[unit], row) for unit, row in where]
         task = ShardTask(bucket=shard.bucket, number=shard.number, members=members)
         result = write_shard(task, sources_of(spool, audio, streams), str(out))
@@ -176,8 +176,8 @@ def make_dataset(
     settings = PrepareSettings(inputs=("drawn",), out=str(out), segmenter=Spec.parse("none"),
                                tokenizers=specs, audio=audio)  # fmt: skip
     part = Part(inputs=("drawn",), units=tuple(units), recordings=len(samples))
-    stock = Stock(parts=[part], units=units, found=found, recordings=len(samples), rejects=[],
-                  losses=Losses(share=0.0, reasons=set()))  # fmt: skip
+    stock = Stock(parts=[part], units=units, found=found, recordings=len(samples),
+                  rejects=RejectRows(), losses=Losses(share=0.0, reasons=set()))  # fmt: skip
     publish(Finished(settings=settings, facts=streams, buckets=buckets, markers=markers,
                      stock=stock, spool=spool, notes=RunNotes()))  # fmt: skip
     return out

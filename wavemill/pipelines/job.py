@@ -1,7 +1,10 @@
 """A job: its settings, what it needs to know of its tokenizers, and where its spool lies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from wavemill import storage
 from wavemill.pipelines.engine import Engine
@@ -11,6 +14,7 @@ from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
+from wavemill.pipelines.unit_names import as_names
 from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.table import make_tokenizers
 
@@ -49,15 +53,20 @@ class Job:
         prints = [self.settings.fingerprints_stage] if self.settings.dedup else []
         return [self.settings.segments_stage, *prints, *self.token_stages]
 
-    def pending(self, units: Iterable[str]) -> dict[str, set[str]]:
-        """Say which of some units each stage has yet to make."""
-        wanted = set(units)
-        return {stage: wanted - self.finished(stage) for stage in self.stages}
+    def pending(self, units: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
+        """Say which of some units each stage has yet to make, [N] mapped."""
+        names = as_names(units)
+        return {stage: names.missing_in(self.finished(stage)) for stage in self.stages}
 
-    def finished(self, stage: str) -> set[str]:
-        """List what a folder of the spool holds: file names without their suffix."""
-        names = storage.list_names(storage.join(self.spool, stage))
-        return {name.rsplit(".", 1)[0] for name in names if not name.startswith(".")}
+    def finished(self, stage: str) -> Iterator[str]:
+        """Yield what a folder of the spool holds, in no order: file names without their suffix."""
+        for name in storage.each_name(storage.join(self.spool, stage)):
+            if not name.startswith("."):
+                yield name.rsplit(".", 1)[0]
+
+    def count_finished(self, stage: str) -> int:
+        """Count the files of a folder of the spool."""
+        return sum(1 for _ in self.finished(stage))
 
 
 def make_job(

@@ -11,18 +11,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from wavemill.errors import JobError, UsageError
 from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.ingest import Before, read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
-from wavemill.pipelines.parts import Base, all_inputs, facts_of, find_base, keep_base
+from wavemill.pipelines.parts import (
+    Base,
+    all_inputs,
+    all_units,
+    facts_of,
+    find_base,
+    keep_base,
+)
 from wavemill.pipelines.prepare import (
     check_rejected,
     count_units,
     ingest,
-    run_units,
     summarize,
 )
 from wavemill.pipelines.progress import Reporter
@@ -31,6 +39,8 @@ from wavemill.pipelines.restore import read_recordings
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import take_stock
+from wavemill.pipelines.unit_names import as_names
+from wavemill.pipelines.units import count_missing, run_units
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import Recording, recording_from_row
 from wavemill.specs import Spec
@@ -105,8 +115,7 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
             outdir.clear_unused(job.spool)
             return {**summarize(base.dataset.content, out, 0, started), **_counts(0, before)}
         parts = base.parts or (read_back(job, [(base.dataset, "")])[0],)
-        units = [unit for part in (*parts, *fresh) for unit in part.units]
-        reused = run_units(job, units)
+        reused = run_units(job, all_units([*parts, *fresh]))
         stock = take_stock(job, [*parts, *fresh])
         held = base.dataset.content["totals"]["recordings"]
         if stock.recordings == held:
@@ -132,13 +141,13 @@ def dry_run(job: Job, inputs: Sequence[str]) -> dict[str, Any]:
     shards = content["shards"]
     if base.parts is None:
         tasks = tasks_of(base.dataset, "")
-        unread = job.pending(task.unit for task in tasks).values()
-        reused = len(tasks) * len(unread) - sum(map(len, unread))
-        restored = len(set().union(*unread))
+        pending = job.pending([task.unit for task in tasks])
+        reused = len(tasks) * len(pending) - sum(count_missing(pending).values())
+        restored = int(np.count_nonzero(np.logical_or.reduce([*pending.values()])))
     else:
         reused = sum(len(part.units) for part in base.parts) * len(job.stages)
         restored = 0
-    missing = {stage: len(left) for stage, left in job.pending(intake.units).items()}
+    missing = count_missing(job.pending(intake.units))
     return {
         "recordings": content["totals"]["recordings"] + intake.total,
         "added": intake.total,
@@ -184,8 +193,9 @@ def _base(job: Job) -> Base:
     base = find_base(job.settings.out)
     if base.parts is None:
         return base
-    units = {unit for part in base.parts for unit in part.units}
-    if all(units <= job.finished(stage) for stage in (RECORDINGS, *job.stages)):
+    units = as_names(all_units(base.parts))
+    stages = (RECORDINGS, *job.stages)
+    if not any(units.missing_in(job.finished(stage)).any() for stage in stages):
         return base
     if not base.published:
         raise JobError(

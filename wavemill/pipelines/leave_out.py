@@ -1,12 +1,13 @@
 """Leave samples out that came through: copies, and what filters do not let pass."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
 
-from wavemill.pipelines.survey import RejectRow, Survey, SurveyConfig
+from wavemill.pipelines.reject_rows import RejectRow, RejectRows
+from wavemill.pipelines.survey import Survey, SurveyConfig
 from wavemill.spool import UnitReader, unit_url
 
 Names = dict[str, str]
@@ -41,8 +42,17 @@ def leave_out(found: Survey, names: Mapping[int, Names], why: Mapping[int, Why])
     """Take the samples at the positions in `why` out of a survey; they become rejects."""
     if not why:
         return found
-    rejects: list[RejectRow] = [
-        {
+    kept = np.ones(len(found.lengths), np.bool_)
+    kept[list(why)] = False
+    rejects = RejectRows(found.rejects)
+    rejects.extend(rows_of(names, why))
+    return replace(found.select(kept), rejects=rejects)
+
+
+def rows_of(names: Mapping[int, Names], why: Mapping[int, Why]) -> Iterator[RejectRow]:
+    """Yield what is said of the samples at the positions in `why`, in their order."""
+    for position, about in sorted(why.items()):
+        yield {
             "id": names[position]["id"],
             "recording": names[position]["recording_id"],
             "stage": about.stage,
@@ -50,8 +60,3 @@ def leave_out(found: Survey, names: Mapping[int, Names], why: Mapping[int, Why])
             "detail": about.detail,
             "source": "",
         }
-        for position, about in sorted(why.items())
-    ]
-    kept = np.ones(len(found.lengths), np.bool_)
-    kept[list(why)] = False
-    return replace(found.select(kept), rejects=[*found.rejects, *rejects])

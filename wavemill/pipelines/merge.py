@@ -12,14 +12,14 @@ from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
-from wavemill.pipelines.parts import facts_of
-from wavemill.pipelines.prepare import run_units, summarize
+from wavemill.pipelines.parts import all_units, facts_of
+from wavemill.pipelines.prepare import summarize
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.readback import read_back, tasks_of
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import Stock, take_stock
+from wavemill.pipelines.units import count_missing, run_units
 from wavemill.pipelines.write import write_dataset
-from wavemill.records import to_json
 from wavemill.sharding.dataset import NAME, REJECTED, Dataset
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -124,7 +124,7 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
         reused = _count_done(merge)
         parts = [replace(part, joined=part.inputs) for part in read_back(job, merge.sources)]
         if job.settings.dedup:  # fingerprints lie in no shard
-            run_units(job, [unit for part in parts for unit in part.units])
+            run_units(job, all_units(parts))
         stock = take_stock(job, parts)
         _check_conflicts(job, stock)
         job.notes.reused_units = reused
@@ -154,8 +154,8 @@ def dry_run(merge: Merge) -> dict[str, Any]:
 
 def _count_done(merge: Merge) -> int:
     units = [task.unit for source in merge.sources for task in tasks_of(*source)]
-    done = [merge.job.finished(stage) for stage in merge.job.stages]
-    return sum(unit in found for unit in units for found in done)
+    pending = merge.job.pending(units)
+    return len(units) * len(pending) - sum(count_missing(pending).values())
 
 
 def _check_free(out: str, inputs: Sequence[str]) -> None:
@@ -220,7 +220,7 @@ def _check_conflicts(job: Job, stock: Stock) -> None:
     share = stock.conflicts / max(stock.recordings, 1)
     if share > job.settings.max_rejected:
         report = storage.join(job.spool, REJECTED)
-        storage.write_text(report, map(to_json, stock.rejects))
+        storage.write_text(report, stock.rejects.lines())
         raise TooManyRejectedError(
             f"{stock.conflicts} of {stock.recordings} recordings have the id of another in an"
             f" earlier dataset, more than --max-rejected {job.settings.max_rejected:g}; see"

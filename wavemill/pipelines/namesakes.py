@@ -4,8 +4,9 @@ Only datasets that are merged can hold such: `add` compares ids before it reads 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,13 @@ class Namesakes:
     """How many of the recordings left out came to no sample; by part."""
     rejects: list[RejectRow] = field(default_factory=list)
 
-    def kept(self, number: int, rejects: Sequence[RejectRow]) -> list[RejectRow]:
-        """Return the rejects of a part's units that stay."""
-        return [row for row in rejects if row["recording"] not in self.recordings[number]]
+    def kept(self, number: int, rejects: Iterable[RejectRow]) -> Iterator[RejectRow]:
+        """Yield the rejects of a part's units that stay."""
+        return (row for row in rejects if row["recording"] not in self.recordings[number])
 
-    def carried(self, number: int, part: Part) -> list[RejectRow]:
-        """Return the rejects that no unit of a part holds, and that stay."""
-        return [
+    def carried(self, number: int, part: Part) -> Iterator[RejectRow]:
+        """Yield the rejects that no unit of a part holds, and that stay."""
+        return (
             row
             for place, row in enumerate(part.rejects)
             if (
@@ -53,7 +54,7 @@ class Namesakes:
                 if row["stage"] == INGEST
                 else row["recording"] not in self.recordings[number]
             )
-        ]
+        )
 
 
 @dataclass(kw_only=True)
@@ -115,7 +116,7 @@ def _key(name: str) -> int:
 
 
 def _rejected(part: Part, found: Survey) -> Iterator[RejectRow]:
-    yield from (row for row in (*part.rejects, *found.rejects) if row["stage"] != INGEST)
+    yield from (row for row in chain(part.rejects, found.rejects) if row["stage"] != INGEST)
 
 
 def _recording_keys(part: Part, found: Survey, config: SurveyConfig) -> npt.NDArray[np.uint64]:

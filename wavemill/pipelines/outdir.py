@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
+from wavemill.pipelines.plan_files import PlanFiles
 from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import BESIDE_BUCKETS, FORMAT, NAME
@@ -27,7 +26,7 @@ LOCK = "lock"
 PLAN_NOTE = "plan.json"
 """In the spool: which plan the shards in the folder belong to."""
 REMOVING = "removing"
-_OF_A_PLAN = re.compile(r"shards-[0-9a-f]+|plan-[0-9a-f]+\.arrow")
+_OF_A_PLAN = re.compile(r"shards-[0-9a-f]+|plan-[0-9a-f]+")
 
 
 def check_out(out: str, inputs: Sequence[str]) -> None:
@@ -141,9 +140,9 @@ def clear_unused(spool: str) -> None:
         clear_spool(spool)
 
 
-def plan_url(spool: str, name: str) -> str:
-    """Return the place of a plan in the spool."""
-    return storage.join(spool, f"plan-{name}.arrow")
+def plan_files(spool: str, name: str) -> PlanFiles:
+    """Return a plan in the spool."""
+    return PlanFiles(storage.join(spool, f"plan-{name}"))
 
 
 def _read_dataset(out: str) -> dict[str, Any] | None:
@@ -169,12 +168,8 @@ def _dataset_files(out: str) -> Iterator[str]:
 def _noted_files(spool: str, note: dict[str, Any]) -> Iterator[str]:
     """Yield every file that a noted plan may have made, whether it came to it or not."""
     yield from note.get(REMOVING, ())
-    plan = plan_url(spool, note.get("plan", ""))
-    if not storage.exists(plan):
-        return
-    with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
-        for shard in range(arrow.num_record_batches):
-            batch = arrow.get_batch(shard)
-            bucket, number = batch.column("bucket")[0].as_py(), batch.column("number")[0].as_py()
+    plan = plan_files(spool, note.get("plan", ""))
+    if plan.exists():
+        for bucket, number in plan.shards():
             for name in layout.shard_files(number, note["streams"], audio=note["audio"]):
                 yield f"{bucket}/{name}"

@@ -5,28 +5,25 @@ on where it stood, and ends with the same bytes.
 """
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
-
-import apache_beam as beam
 
 from wavemill import storage
 from wavemill.errors import JobError, TooManyRejectedError
-from wavemill.pipelines import crew, outdir
-from wavemill.pipelines import engine as engines
-from wavemill.pipelines.engine import Engine
+from wavemill.pipelines import outdir
 from wavemill.pipelines.filters import FILTERS
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
 from wavemill.pipelines.parts import Part, check_keeps
-from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
+from wavemill.pipelines.reject_rows import RejectRows
 from wavemill.pipelines.stock import Stock, take_stock
-from wavemill.pipelines.survey import RejectRow
-from wavemill.pipelines.watch import UnitWatch, in_words, watching
+from wavemill.pipelines.unit_names import UnitNames
+from wavemill.pipelines.units import count_missing, run_units
+from wavemill.pipelines.watch import in_words
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import (
     DUPLICATE_AUDIO,
@@ -35,25 +32,27 @@ from wavemill.records import (
     Recording,
     Reject,
     recording_row,
-    to_json,
 )
 from wavemill.sharding.dataset import REJECTED
 from wavemill.spool import RECORDINGS, group_units, unit_url, write_unit
-from wavemill.tokenizers.table import make_tokenizers
 
 LEFT_OUT = (DUPLICATE_AUDIO, NEAR_DUPLICATE, *(one.reason for one in FILTERS))
 """Reasons of rejects that were asked for: they are no failure."""
+
+
+WRITERS = 16
+"""Units that ingest writes at a time."""
 
 
 @dataclass(kw_only=True)
 class Intake:
     """What came in."""
 
-    units: list[str] = field(default_factory=list)
+    units: UnitNames = field(default_factory=UnitNames)
     recordings: int = 0
     stated_seconds: float = 0.0
     """The sum of the durations that rows state."""
-    rejects: list[RejectRow] = field(default_factory=list)
+    rejects: RejectRows = field(default_factory=RejectRows)
 
     @property
     def total(self) -> int:
@@ -69,9 +68,9 @@ class Intake:
         """Return it as a part of a dataset."""
         return Part(
             inputs=tuple(inputs),
-            units=tuple(self.units),
+            units=self.units,
             recordings=self.total,
-            rejects=tuple(self.rejects),
+            rejects=self.rejects,
             joined=tuple(joined),
         )
 
@@ -123,7 +122,7 @@ def dry_run(job: Job) -> dict[str, Any]:
     """Say what a job would do, and write nothing."""
     check_keeps(job.settings.out, job.settings.inputs)
     intake = count_units(job, read_inputs(job.settings.inputs, leave_out=job.settings.out))
-    missing = {stage: len(left) for stage, left in job.pending(intake.units).items()}
+    missing = count_missing(job.pending(intake.units))
     return {
         "recordings": intake.total,
         "rejected": len(intake.rejects),
@@ -139,7 +138,8 @@ def dry_run(job: Job) -> dict[str, Any]:
 def count_units(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
     """Read the inputs, and write nothing."""
     intake = Intake()
-    intake.units += [unit for unit, _ in _units(job, rows, intake)]
+    for unit, _ in _units(job, rows, intake):
+        intake.units.add(unit)
     return intake
 
 
@@ -148,16 +148,27 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
     job.notes.begin("ingest")
     intake = Intake()
     with job.reporter.stage("ingest", None) as show:
-        for unit, recordings in _units(job, rows, intake):
-            place = unit_url(job.spool, RECORDINGS, unit)
-            if not storage.exists(place):
-                with write_unit(place, RECORDING_SCHEMA) as file:
-                    for recording in recordings:
-                        file.add(recording_row(recording))
-            intake.units.append(unit)
-            show(intake.recordings)
+        writing: deque[Future[None]] = deque()
+        # What flushes a file, or answers from afar, is waited for by several at a time.
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="wavemill-ingest") as pool:
+            for unit, recordings in _units(job, rows, intake):
+                place = unit_url(job.spool, RECORDINGS, unit)
+                writing.append(pool.submit(_write_unit, place, recordings))
+                if len(writing) > WRITERS:
+                    writing.popleft().result()
+                intake.units.add(unit)
+                show(intake.recordings)
+            for written in writing:
+                written.result()
         show(intake.recordings, intake.rejected())
     return intake
+
+
+def _write_unit(place: str, recordings: Sequence[Recording]) -> None:
+    if not storage.exists(place):
+        with write_unit(place, RECORDING_SCHEMA) as file:
+            for recording in recordings:
+                file.add(recording_row(recording))
 
 
 def _units(
@@ -169,67 +180,11 @@ def _units(
 def _keep_account(rows: Iterable[Recording | Reject], intake: Intake) -> Iterator[Recording]:
     for row in rows:
         if isinstance(row, Reject):
-            intake.rejects.append({**vars(row), "recording": row.id})
+            intake.rejects.add({**vars(row), "recording": row.id})
         else:
             intake.recordings += 1
             intake.stated_seconds += row.window.duration_seconds or 0.0
             yield row
-
-
-def run_units(job: Job, units: Sequence[str]) -> int:
-    """Segment and tokenize what is missing; return how many unit files were there already."""
-    job.notes.begin("units")
-    pending = job.pending(units)
-    missing = sum(map(len, pending.values()))
-    reused = len(units) * len(job.stages) - missing
-    job.notes.reused_units = reused
-    if missing:
-        wanted = [unit for unit in units if any(unit in left for left in pending.values())]
-        watch = UnitWatch(job, pending)
-        build = partial(_unit_pipeline, job=job, units=wanted, pending=pending)
-        engine = _crewed(job, len(wanted))
-        with watching(job, "units", watch.total, watch.look):
-            what = "segmenting and tokenizing"
-            job.notes.add(engine, engines.run(engine, build, what, job.settings.out))
-    if reused:
-        job.reporter.say(f"units: {reused} files were there before")
-    return reused
-
-
-def _crewed(job: Job, units: int) -> Engine:
-    """Give a job's engine as many workers as so many units are worth, unless it was told."""
-    engine = job.engine
-    if engine.runner != engines.LOCAL or engine.workers or min(units, crew.available()) < 2:
-        return engine
-    if crew.need_gpu(job.settings.tokenizers):
-        return engine.settle(1)
-    cost = crew.measure(make_tokenizers(job.settings.tokenizers))
-    return engine.settle(crew.worth(units, int(job.settings.unit_mb * 2**20), cost))
-
-
-def _unit_pipeline(
-    pipeline: Any, *, job: Job, units: list[str], pending: dict[str, set[str]]
-) -> None:
-    settings = job.settings
-    done = (
-        pipeline
-        | "units" >> beam.Create(units)
-        | "spread" >> beam.Reshuffle()
-        | "segment"
-        >> beam.ParDo(
-            SegmentUnit(job.spool, settings.segments_stage, settings.segmenter, settings.form)
-        )
-    )
-    prints = settings.fingerprints_stage
-    if pending.get(prints):
-        done |= "fingerprint" >> beam.ParDo(
-            FingerprintUnit(job.spool, settings.segments_stage, prints)
-        )
-    for stage, facts, spec in zip(job.token_stages, job.facts, settings.tokenizers, strict=True):
-        if pending[stage]:
-            done |= f"tokenize {facts.name}" >> beam.ParDo(
-                TokenizeUnit(job.spool, settings.segments_stage, stage, spec, facts.name)
-            )
 
 
 def check_rejected(job: Job, stock: Stock) -> None:
@@ -242,7 +197,7 @@ def check_rejected(job: Job, stock: Stock) -> None:
     """
     losses = stock.losses
     report = storage.join(job.spool, REJECTED)
-    storage.write_text(report, map(to_json, stock.rejects))
+    storage.write_text(report, stock.rejects.lines())
     if losses.share > job.settings.max_rejected:
         reasons = sorted(losses.reasons)
         raise TooManyRejectedError(

@@ -10,10 +10,11 @@ from wavemill.errors import DatasetError
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.parts import Part
+from wavemill.pipelines.reject_rows import RejectRows
 from wavemill.pipelines.restore import SpoolStages, unit_of
 from wavemill.pipelines.retold import renamed
 from wavemill.pipelines.stages import Restored, RestoreShard
-from wavemill.pipelines.survey import RejectRow
+from wavemill.pipelines.unit_names import UnitNames
 from wavemill.pipelines.watch import files_watch, watching
 from wavemill.sharding.dataset import REJECTED, Dataset
 from wavemill.sharding.lint.files import read_objects
@@ -36,7 +37,7 @@ def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
         segments=job.settings.segments_stage,
         streams=tuple(zip(job.token_stages, job.facts, strict=True)),
     )
-    done = [job.finished(stage) for stage in target.names]
+    done = [set(job.finished(stage)) for stage in target.names]
     every = {task.unit: task for part in tasks for task in part}
     pending = [task for task in every.values() if not all(task.unit in found for found in done)]
     if pending:
@@ -45,9 +46,9 @@ def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
         Part(
             inputs=tuple(dataset.content["inputs"]),
             joined=tuple(dataset.content.get("joined", ())),
-            units=tuple(task.unit for task in own),
+            units=UnitNames(task.unit for task in own),
             recordings=dataset.content["totals"]["recordings"],
-            rejects=tuple(rows),
+            rejects=rows,
         )
         for (dataset, _), own, rows in zip(sources, tasks, rejects, strict=True)
     ]
@@ -76,15 +77,15 @@ def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
         job.notes.add(job.engine, engines.run(job.engine, build, what, job.settings.out))
 
 
-def _read_rejects(dataset: Dataset, prefix: str) -> list[RejectRow]:
+def _read_rejects(dataset: Dataset, prefix: str) -> RejectRows:
     place = storage.join(dataset.url, REJECTED)
-    rows = []
+    rows = RejectRows()
     try:
         for row in read_objects(place, "surrogateescape"):
             if problem := fault(row, REJECT):
                 raise ValueError(problem)  # noqa: TRY301
             names = {name: renamed(row[name], prefix) for name in ("id", "recording")}
-            rows.append({**row, **names})
+            rows.add({**row, **names})
     except (OSError, ValueError) as error:
         raise DatasetError(f"{place} cannot be read: {error}; see `wavemill lint`") from error
     if len(rows) != sum(dataset.content["rejected"].values()):

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from wavemill import storage
 from wavemill.errors import JobError
@@ -13,6 +12,7 @@ from wavemill.pipelines import metrics
 from wavemill.pipelines.fingerprint import fingerprint_unit
 from wavemill.pipelines.ingest.finish import version_of
 from wavemill.pipelines.metrics import Tally
+from wavemill.pipelines.plan_files import PlanFiles, marker_url
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
@@ -28,7 +28,7 @@ from wavemill.records import (
     to_json,
 )
 from wavemill.sharding.dataset import Dataset
-from wavemill.sharding.writer import ShardSources, ShardTask, result_json, write_shard
+from wavemill.sharding.writer import ShardSources, result_json, write_shard
 from wavemill.specs import Spec
 from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url, write_unit
 from wavemill.tokenizers.base import Tokenizer
@@ -208,7 +208,7 @@ class RestoreShard(Step):
 class WriteShard(Step):
     """Write a shard of the plan, then its marker. Takes and gives shard numbers."""
 
-    def __init__(self, plan: str, markers: str, sources: ShardSources, out: str) -> None:
+    def __init__(self, plan: PlanFiles, markers: str, sources: ShardSources, out: str) -> None:
         """Keep where things are; the plan is read by the workers, a shard at a time."""
         super().__init__(sources.spool)
         self._plan, self._markers, self._sources, self._out = plan, markers, sources, out
@@ -218,7 +218,7 @@ class WriteShard(Step):
         marker = marker_url(self._markers, number)
         if not storage.exists(marker):
             with metrics.making(metrics.WRITE, "shards") as tally:
-                result = write_shard(read_task(self._plan, number), self._sources, self._out)
+                result = write_shard(self._plan.task(number), self._sources, self._out)
                 storage.write_text(marker, [to_json(result_json(result))])
                 tally["samples"] += result.samples
                 tally[metrics.AUDIO] += round(1000 * result.seconds)
@@ -226,27 +226,3 @@ class WriteShard(Step):
         else:
             metrics.found(metrics.WRITE, "shards")
         yield number
-
-
-def marker_url(markers: str, number: int) -> str:
-    """Return the place of the file that says that a shard is done, and what it holds."""
-    return storage.join(markers, f"{number:07d}.json")
-
-
-def read_task(plan: str, number: int) -> ShardTask:
-    """Read one shard's members from the plan, an Arrow file with a record batch a shard.
-
-    Raises:
-        JobError: the plan is damaged.
-
-    """
-    try:
-        with storage.open_read(plan) as file, pa.ipc.open_file(pa.PythonFile(file, "r")) as arrow:
-            columns: dict[str, list[Any]] = arrow.get_batch(number).to_pydict()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise JobError(f"cannot read {plan} of the spool: {error}; remove it") from error
-    return ShardTask(
-        bucket=columns["bucket"][0],
-        number=columns["number"][0],
-        members=list(zip(columns["unit"], columns["row"], strict=True)),
-    )

@@ -1,7 +1,8 @@
 """Take stock of all parts of a dataset together: lengths for the plan, rejects, and totals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -11,16 +12,17 @@ from wavemill.pipelines.ingest import STAGE as INGEST
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.namesakes import Namesakes, find_namesakes
 from wavemill.pipelines.near_duplicates import drop_near_copies
-from wavemill.pipelines.parts import Part
+from wavemill.pipelines.parts import Part, all_units
 from wavemill.pipelines.quality import STAGE as FILTER
 from wavemill.pipelines.quality import drop_filtered
 from wavemill.pipelines.survey import (
     RejectRow,
+    RejectRows,
     Survey,
     SurveyConfig,
     join_surveys,
-    survey,
 )
+from wavemill.pipelines.survey_blocks import survey_units
 
 ORDER = {INGEST: 0, FILTER: 2, DUPLICATE: 3}
 """Of the stages in `rejected.jsonl`, those of units between them."""
@@ -40,12 +42,12 @@ class Stock:
     """What the spool holds of a dataset."""
 
     parts: Sequence[Part]
-    units: list[str]
+    units: Sequence[str]
     found: Survey
     """Of all parts together."""
     recordings: int
     """How many came in, the rejected ones too."""
-    rejects: list[RejectRow]
+    rejects: RejectRows
     """Rows of `rejected.jsonl`."""
     losses: Losses
     """Of the last part, without what another holds alike."""
@@ -63,12 +65,11 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
     """
     job.notes.begin("survey")
     config = survey_config(job)
-    surveys = [survey(part.units, config) for part in parts]
+    surveys = [survey_units(job, part.units, config) for part in parts]
     same = find_namesakes(parts, surveys, config)
     surveys = [_without(one, same, number) for number, one in enumerate(surveys)]
     losses = _losses(parts[-1], surveys[-1], same)
-    carried = [row for number, part in enumerate(parts) for row in same.carried(number, part)]
-    units = [unit for part in parts for unit in part.units]
+    units = all_units(parts)
     # Filters come first: of copies, one that passes is kept.
     found = drop_filtered(_joined(surveys, parts), units, config, job.settings.filters)
     if job.settings.dedup:
@@ -76,17 +77,35 @@ def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
         with job.reporter.stage("near-duplicates", 1):
             prints = job.settings.fingerprints_stage
             found = drop_near_copies(found, units, config, prints)
-    rejects = [*carried, *same.rejects, *found.rejects]
     return Stock(
         parts=parts,
         units=units,
         found=found,
         recordings=sum(part.recordings for part in parts) - sum(same.identical),
-        rejects=sorted(rejects, key=lambda row: ORDER.get(row["stage"], 1)),
+        rejects=_in_order(_every_reject(parts, same, found)),
         losses=losses,
         identical=sum(same.identical),
         conflicts=len(same.rejects),
     )
+
+
+def _every_reject(parts: Sequence[Part], same: Namesakes, found: Survey) -> Iterator[RejectRow]:
+    for number, part in enumerate(parts):
+        yield from same.carried(number, part)
+    yield from same.rejects
+    yield from found.rejects
+
+
+def _in_order(rejects: Iterable[RejectRow]) -> RejectRows:
+    """Sort rows by the stage that they come from; those of one stay in their order."""
+    held = [RejectRows() for _ in range(max(ORDER.values()) + 1)]
+    for row in rejects:
+        held[ORDER.get(row["stage"], 1)].add(row)
+    ordered = RejectRows()
+    for rows in held:
+        for line in rows.lines():
+            ordered.add_line(line)
+    return ordered
 
 
 def survey_config(job: Job) -> SurveyConfig:
@@ -103,15 +122,20 @@ def survey_config(job: Job) -> SurveyConfig:
 def _losses(part: Part, found: Survey, same: Namesakes) -> Losses:
     """Count of the last part what did not come through, and was not known to."""
     last = len(same.rows) - 1
-    ingest = [row for row in same.carried(last, part) if row["stage"] == INGEST]
+    lost = found.lost_recordings
+    reasons = {row["reason"] for row in found.rejects}
+    for row in same.carried(last, part):
+        if row["stage"] == INGEST:
+            lost += 1
+            reasons.add(row["reason"])
     recordings = part.recordings - same.identical[last]
     segments = len(found.lengths) + found.rejected_segments
     return Losses(
         share=max(
-            (found.lost_recordings + len(ingest)) / max(recordings, 1),
+            lost / max(recordings, 1),
             found.rejected_segments / max(segments, 1),
         ),
-        reasons={row["reason"] for row in (*ingest, *found.rejects)},
+        reasons=reasons,
     )
 
 
@@ -121,7 +145,7 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
     if not dropped and not same.recordings[number]:
         return found
     places = found.lengths.unit.astype(np.int64) << 32 | found.lengths.row
-    rejects = same.kept(number, found.rejects)
+    rejects = RejectRows(same.kept(number, found.rejects))
     kept = ~np.isin(places, np.array([unit << 32 | row for unit, row in dropped], np.int64))
     return replace(
         found.select(kept),
@@ -133,14 +157,5 @@ def _without(found: Survey, same: Namesakes, number: int) -> Survey:
 
 def _joined(surveys: Sequence[Survey], parts: Sequence[Part]) -> Survey:
     """Join surveys of parts into one whose units are counted through."""
-    starts = np.cumsum([0, *(len(part.units) for part in parts)]).tolist()
-    units = [
-        (one.lengths.unit + start).astype(np.int32)
-        for one, start in zip(surveys, starts[:-1], strict=True)
-    ]
-    return join_surveys(
-        [
-            replace(one, lengths=replace(one.lengths, unit=unit))
-            for one, unit in zip(surveys, units, strict=True)
-        ]
-    )
+    starts = accumulate((len(part.units) for part in parts), initial=0)
+    return join_surveys([one.counted_from(start) for one, start in zip(surveys, starts)])  # noqa: B905

@@ -1,102 +1,27 @@
-"""Read back from the spool what the plan needs: a few numbers a sample, and what was rejected."""
+"""Read back from the spool what the plan needs: a few numbers a sample, and what was rejected.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+The numbers lie in columns on the local disk, 64 bytes a sample: memory does not grow with the
+corpus. `survey_unit.py` reads one unit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from wavemill.audio.encode import OPUS_BITS_PER_SECOND
+from wavemill.columns import Array, Column, on_disk, pieces_of, slices, sorted_pieces
 from wavemill.digest import digest_number
 from wavemill.pipelines.ingest import STAGE as INGEST
+from wavemill.pipelines.reject_rows import RejectRow, RejectRows
+from wavemill.pipelines.survey_unit import MEASURES, SurveyConfig, survey_unit
 from wavemill.sharding.plan import Lengths
-from wavemill.spool import UnitReader, unit_url
-
-TAR_BYTES = 1792
-"""What a sample adds to its data in each tar: two headers, a block of JSON, half one of padding."""
-LINE_BYTES = 800
-"""About what a sample's lines take in the cuts and the NeMo manifest."""
-
-MEASURES = ("clipping", "silence", "snr_db", "num_characters")
-"""Columns of the segments that are numbers about their quality."""
 
 Measured = npt.NDArray[np.float32]
 
-RejectRow = dict[str, str]
-"""A row of `rejected.jsonl`: id, recording, stage, reason, detail, source."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurveyConfig:
-    """Where to look."""
-
-    spool: str
-    segments: str
-    streams: tuple[tuple[str, str], ...]
-    """(stage, name) of each token stream."""
-    audio: str = "flac"
-    """What will lie in the shards: flac, opus or none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """What the spool holds of a corpus."""
-
-    lengths: Lengths
-    audio_keys: npt.NDArray[np.uint64]
-    """A digest of each sample's audio, [N]: equal for equal samples."""
-    measures: dict[str, Measured]
-    """A number of each sample by what it is, [N]; NaN where there is none."""
-    rejects: list[RejectRow]
-    rejected_segments: int
-    lost_recordings: int
-    """Recordings of which nothing came through."""
-
-    def select(self, kept: npt.NDArray[np.bool_]) -> "Survey":
-        """Return it with some of its samples, those where `kept` [N] is true."""
-        arrays: dict[str, Any] = {name: values[kept] for name, values in vars(self.lengths).items()}
-        return replace(
-            self,
-            lengths=Lengths(**arrays),
-            audio_keys=self.audio_keys[kept],
-            measures={name: values[kept] for name, values in self.measures.items()},
-        )
-
-
-def survey(
-    units: Sequence[str], config: SurveyConfig, tick: Callable[[], None] = lambda: None
-) -> Survey:
-    """Read the units in order; `tick` is called after each."""
-    parts = []
-    for number, unit in enumerate(units):
-        parts.append(_Unit(unit, config).survey(number))
-        tick()
-    return join_surveys(parts)
-
-
-def join_surveys(parts: Sequence[Survey]) -> Survey:
-    """Join surveys whose units are counted through, in their order."""
-    arrays: dict[str, Any] = {
-        name: np.concatenate([np.zeros(0, kind), *(getattr(part.lengths, name) for part in parts)])
-        for name, kind in _TYPES.items()
-    }
-    return Survey(
-        lengths=Lengths(**arrays),
-        audio_keys=np.concatenate([np.zeros(0, np.uint64), *(part.audio_keys for part in parts)]),
-        measures={
-            name: np.concatenate(
-                [np.zeros(0, np.float32), *(part.measures[name] for part in parts)]
-            )
-            for name in MEASURES
-        },
-        rejects=[row for part in parts for row in part.rejects],
-        rejected_segments=sum(part.rejected_segments for part in parts),
-        lost_recordings=sum(part.lost_recordings for part in parts),
-    )
-
-
-_TYPES: dict[str, Any] = {
+_LENGTHS = {
     "unit": np.int32,
     "row": np.int32,
     "seconds": np.float64,
@@ -104,114 +29,167 @@ _TYPES: dict[str, Any] = {
     "num_bytes": np.int64,
     "key": np.uint64,
 }
+_KINDS: dict[str, npt.DTypeLike] = {
+    **_LENGTHS,
+    "audio_key": np.uint64,
+    **dict.fromkeys(MEASURES, np.float32),
+}
 
 
-class _Unit:
-    """One unit's segments and tokens side by side."""
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What the spool holds of a corpus. Arrays are mapped."""
 
-    def __init__(self, unit: str, config: SurveyConfig) -> None:
-        self._config = config
-        self._segments = UnitReader(unit_url(config.spool, config.segments, unit))
-        self._streams = [
-            (name, UnitReader(unit_url(config.spool, stage, unit)))
-            for stage, name in config.streams
-        ]
-        self._ids = self._segments.column("id")
-        self._recordings = self._segments.column("recording_id")
+    lengths: Lengths
+    audio_keys: npt.NDArray[np.uint64]
+    """A digest of each sample's audio, [N]: equal for equal samples."""
+    measures: dict[str, Measured]
+    """A number of each sample by what it is, [N]; NaN where there is none."""
+    rejects: RejectRows
+    rejected_segments: int
+    lost_recordings: int
+    """Recordings of which nothing came through."""
 
-    def survey(self, number: int) -> Survey:
-        """Survey the unit, which is the one of that number."""
-        refused = self.rejects()
-        rows = self.rows(refused)
+    def select(self, kept: npt.NDArray[np.bool_]) -> "Survey":
+        """Return it with some of its samples, those where `kept` [N] is true."""
+
+        def some(values: Array) -> Array:
+            return on_disk((values[part][kept[part]] for part in slices(len(kept))), values.dtype)
+
+        return self._map(some)
+
+    def counted_from(self, unit: int) -> "Survey":
+        """Return it with its units counted from a number on."""
+        if not unit:
+            return self
+        units = on_disk((part + unit for part in pieces_of(self.lengths.unit)), np.int32)
+        return replace(self, lengths=replace(self.lengths, unit=units))
+
+    def _map(self, change: Callable[[Array], Array]) -> "Survey":
+        arrays: dict[str, Any] = {
+            field.name: change(getattr(self.lengths, field.name)) for field in fields(Lengths)
+        }
+        return replace(
+            self,
+            lengths=Lengths(**arrays),
+            audio_keys=change(self.audio_keys),
+            measures={name: change(values) for name, values in self.measures.items()},
+        )
+
+
+class Gatherer:
+    """Puts what was read of units into a survey."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._columns = {name: Column(kind) for name, kind in _KINDS.items()}
+        self._rejects = RejectRows()
+        self._lost = 0
+
+    def add(self, table: pa.Table, first_unit: int) -> None:
+        """Add a table of `survey_unit.SCHEMA` whose units are counted from `first_unit` on."""
+        kept = table.column("reject").is_null().to_numpy()
+        for name, column in self._columns.items():
+            values = table.column(name).to_numpy()[kept]
+            column.add(values + first_unit if name == "unit" else values)
+        for line in table.column("reject").drop_null().to_pylist():
+            self._rejects.add_line(line)
+        self._lost += int(np.count_nonzero(table.column("lost").to_numpy()))
+
+    def survey(self) -> Survey:
+        """Return what was added."""
+        arrays: dict[str, Any] = {name: one.array() for name, one in self._columns.items()}
         return Survey(
-            lengths=self.lengths(number, rows),
-            audio_keys=self.audio_keys(rows),
-            measures=self.measures(rows),
-            rejects=[*refused.values()],
-            rejected_segments=len(refused),
-            lost_recordings=self.lost(refused),
+            lengths=Lengths(**{name: arrays[name] for name in _LENGTHS}),
+            audio_keys=arrays["audio_key"],
+            measures={name: arrays[name] for name in MEASURES},
+            rejects=self._rejects,
+            rejected_segments=len(self._rejects),
+            lost_recordings=self._lost,
         )
 
-    def rejects(self) -> dict[int, RejectRow]:
-        """Return the rows that came to nothing, by their number; the earliest stage speaks."""
-        found: dict[int, RejectRow] = {}
-        stages = [("segment", self._segments)]
-        stages += [(f"tokenize:{name}", reader) for name, reader in self._streams]
-        for stage, reader in stages:
-            reasons = reader.column("reject_reason")
-            for row, reason in enumerate(reasons):
-                if reason is not None and row not in found:
-                    about = reader.row(row, ["reject_detail", "reject_source"])
-                    found[row] = {
-                        "id": self._ids[row],
-                        "recording": self._recordings[row],
-                        "stage": stage,
-                        "reason": reason,
-                        "detail": about["reject_detail"] or "",
-                        "source": about["reject_source"] or "",
-                    }
-        return found
 
-    def lost(self, refused: dict[int, RejectRow]) -> int:
-        """Count the recordings of which every segment was rejected."""
-        kept = {name for row, name in enumerate(self._recordings) if row not in refused}
-        return len({reject["recording"] for reject in refused.values()} - kept)
-
-    def rows(self, refused: dict[int, RejectRow]) -> npt.NDArray[np.int32]:
-        """Return the numbers of the rows that came through."""
-        return np.array([row for row in range(len(self._ids)) if row not in refused], np.int32)
-
-    def lengths(self, number: int, rows: npt.NDArray[np.int32]) -> Lengths:
-        """Return what the plan needs of some rows."""
-        tokens = np.zeros(len(self._ids), np.int64)
-        for _, reader in self._streams:
-            tokens = np.maximum(tokens, reader.numbers("num_tokens"))
-        rates = np.maximum(self._segments.numbers("sample_rate"), 1)
-        return Lengths(
-            unit=np.full(len(rows), number, np.int32),
-            row=rows,
-            seconds=(self._segments.numbers("num_samples") / rates)[rows],
-            tokens=tokens[rows],
-            num_bytes=self._num_bytes()[rows],
-            key=np.array([digest_number(self._ids[row]) for row in rows], np.uint64),
-        )
-
-    def _num_bytes(self) -> npt.NDArray[np.int64]:
-        """Say what each row takes in a shard, over all files: to the byte it is not known yet."""
-        total = np.full(len(self._ids), LINE_BYTES, np.int64)
-        if self._config.audio == "flac":
-            total += self._whole("num_audio_bytes") + TAR_BYTES
-        elif self._config.audio == "opus":
-            channels = self._whole("num_channels")
-            channels[channels > 2] = 1
-            seconds = self._whole("num_samples") // np.maximum(self._whole("sample_rate"), 1) + 1
-            total += seconds * channels * OPUS_BITS_PER_SECOND // 8 + TAR_BYTES
-        for _, reader in self._streams:
-            times = reader.sizes("times")
-            total += reader.sizes("npy") + times + TAR_BYTES * (1 + (times > 0))
-        return total
-
-    def _whole(self, name: str) -> npt.NDArray[np.int64]:
-        return self._segments.numbers(name).astype(np.int64)
-
-    def audio_keys(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.uint64]:
-        """Return the digests of some rows' audio.
-
-        What was read back from a dataset without audio has none: each is taken for no copy.
-        """
-        found = self._segments.column("audio_digest")
-        keys = [digest_number(self._ids[row]) if found[row] is None else found[row] for row in rows]
-        return np.array(keys, np.uint64)
-
-    def measures(self, rows: npt.NDArray[np.int32]) -> dict[str, Measured]:
-        """Return what was measured of some rows."""
-        return {name: self._segments.numbers(name).astype(np.float32)[rows] for name in MEASURES}
+def survey(
+    units: Sequence[str], config: SurveyConfig, tick: Callable[[], None] = lambda: None
+) -> Survey:
+    """Read the units in order; `tick` is called after each."""
+    gatherer = Gatherer()
+    for number, unit in enumerate(units):
+        gatherer.add(survey_unit(unit, config), number)
+        tick()
+    return gatherer.survey()
 
 
-def count_recordings(rejects: Sequence[RejectRow]) -> int:
+def join_surveys(parts: Sequence[Survey]) -> Survey:
+    """Join surveys whose units are counted through, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def joined(arrays: Iterable[Array], kind: npt.DTypeLike) -> Array:
+        return on_disk((piece for array in arrays for piece in pieces_of(array)), kind)
+
+    return Survey(
+        lengths=Lengths(
+            **{
+                name: joined([getattr(part.lengths, name) for part in parts], kind)
+                for name, kind in _LENGTHS.items()
+            }
+        ),
+        audio_keys=joined([part.audio_keys for part in parts], np.uint64),
+        measures={
+            name: joined([part.measures[name] for part in parts], np.float32) for name in MEASURES
+        },
+        rejects=RejectRows(row for part in parts for row in part.rejects),
+        rejected_segments=sum(part.rejected_segments for part in parts),
+        lost_recordings=sum(part.lost_recordings for part in parts),
+    )
+
+
+def count_recordings(rejects: Iterable[RejectRow]) -> int:
     """Count the recordings that rejects speak of.
 
     One that ingest rejected is a row of its own, even where another row has the same id.
     """
-    rows = sum(reject["stage"] == INGEST for reject in rejects)
-    return rows + len({r["recording"] for r in rejects if r["stage"] != INGEST})
+    rows = 0
+
+    def keys() -> Iterator[Array]:
+        nonlocal rows
+        found = []
+        for reject in rejects:
+            if reject["stage"] == INGEST:
+                rows += 1
+            else:
+                found.append(digest_number(reject["recording"]))
+            if len(found) == _KEYS:
+                yield np.array(found, np.uint64)
+                found = []
+        yield np.array(found, np.uint64)
+
+    return count_distinct(keys()) + rows
+
+
+_KEYS = 1 << 16
+
+
+def count_distinct(pieces: Iterable[Array]) -> int:
+    """Count the different values of some pieces, in bounded memory."""
+    count, last = 0, None
+    for piece in sorted_pieces(pieces):
+        if len(piece):
+            count += int(np.count_nonzero(np.diff(piece))) + (last is None or piece[0] != last)
+            last = piece[-1]
+    return count
+
+
+__all__ = [
+    "MEASURES",
+    "Gatherer",
+    "RejectRow",
+    "RejectRows",
+    "Survey",
+    "SurveyConfig",
+    "count_distinct",
+    "count_recordings",
+    "join_surveys",
+    "survey",
+]

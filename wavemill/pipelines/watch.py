@@ -34,8 +34,8 @@ def watching(
 
 def files_watch(job: Job, stage: str) -> Callable[[], Seen]:
     """Return a function that counts the files which come to a folder of the spool from now on."""
-    before = len(job.finished(stage))
-    return lambda: Seen(done=len(job.finished(stage)) - before)
+    before = job.count_finished(stage)
+    return lambda: Seen(done=job.count_finished(stage) - before)
 
 
 def in_words(rejects: Mapping[str, float]) -> str:
@@ -51,8 +51,15 @@ def in_words(rejects: Mapping[str, float]) -> str:
 class UnitWatch:
     """Watches the units that a job has yet to make."""
 
-    def __init__(self, job: Job, pending: Mapping[str, set[str]]) -> None:
-        """Watch those that each stage has yet to make, the stages in their order."""
+    def __init__(self, job: Job, pending: Mapping[str, set[str]], total: int | None = None) -> None:
+        """Watch those that each stage has yet to make, the stages in their order.
+
+        Args:
+            job: whose they are.
+            pending: all of them, or some that stand for all.
+            total: how many there are in all, if these are some.
+
+        """
         self._job = job
         self._segments, self._streams = job.settings.segments_stage, job.token_stages
         self._started = time.monotonic()
@@ -62,7 +69,8 @@ class UnitWatch:
         for stage in reversed([*pending]):
             self._waiting[stage] = pending[stage] - later
             later |= pending[stage]
-        self.total = len(later)
+        self._watched = len(later)
+        self.total = total or self._watched
         self._done: list[str] = []
         self._unread: list[str] = []
         self._read = 0
@@ -73,10 +81,11 @@ class UnitWatch:
         """Say how many units are done, how much audio that is, and what was rejected."""
         for stage, waiting in self._waiting.items():
             if waiting:
-                new = waiting & self._job.finished(stage)
+                new = {name for name in self._job.finished(stage) if name in waiting}
                 self._waiting[stage] = waiting - new
                 self._unread += sorted(new)
-        done = self.total - sum(map(len, self._waiting.values()))
+        watched = self._watched - sum(map(len, self._waiting.values()))
+        done = watched * self.total // max(self._watched, 1)
         limit = time.monotonic() + READ_SECONDS
         while self._unread:
             self._take(self._unread.pop())

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 
 from wavemill import storage
 from wavemill.digest import digest
@@ -14,26 +14,21 @@ from wavemill.pipelines import crew, outdir
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
+from wavemill.pipelines.plan_files import PlanFiles, Shard, marker_url
 from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.settings import LAYOUT_VERSION
-from wavemill.pipelines.stages import WriteShard, marker_url
+from wavemill.pipelines.stages import WriteShard
 from wavemill.pipelines.stock import Stock
 from wavemill.pipelines.survey import Survey
+from wavemill.pipelines.unit_names import digest_of
 from wavemill.pipelines.watch import files_watch, watching
 from wavemill.sharding import layout
-from wavemill.sharding.plan import PlanConfig, ShardPlan, plan_shards
+from wavemill.sharding.plan import PlanConfig, plan_shards
 from wavemill.sharding.writer import ShardSources
 
 BYTES_WORTH_A_PROCESS = 1 << 30
-
-PLAN_SCHEMA = pa.schema(
-    [
-        pa.field("bucket", pa.string()),
-        pa.field("number", pa.int32()),
-        pa.field("unit", pa.string()),
-        pa.field("row", pa.int32()),
-    ]
-)
+MOST_RUNS = 1000
+"""Of shards to write that a pipeline names; of more, all shards are named in one."""
 
 
 def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
@@ -44,7 +39,7 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         stock: what the spool holds.
 
     Returns:
-        The content of `dataset.json`.
+        The content of `dataset.json` without its shards.
 
     """
     job.notes.begin("plan")
@@ -55,27 +50,28 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         shard_bytes=settings.shard_bytes,
         seed=settings.seed,
     )
-    buckets, shards = plan_shards(found.lengths, config)
-    name = digest([LAYOUT_VERSION, settings.data_json(), job.stages, units], size=12)
-    markers = storage.join(job.spool, f"shards-{name}")
-    plan = outdir.plan_url(job.spool, name)
+    what = [LAYOUT_VERSION, settings.data_json(), job.stages, digest_of(units)]
+    name = digest(what, size=12)
     streams = [
         name for facts in job.facts for name in layout.stream_names(facts.name, facts.frame_rate)
     ]
     note = {"plan": name, "streams": streams, "audio": settings.audio != "none"}
     outdir.make_room(settings.out, job.spool, note)
-    if not storage.exists(plan):
-        _write_plan(plan, shards, found, units)
-    places = [marker_url(markers, number) for number in range(len(shards))]
+    plan = outdir.plan_files(job.spool, name)
+    buckets, shards = plan_shards(found.lengths, config)
+    if not plan.exists():
+        plan.write(shards, units)
+    listed = plan.shards()
+    markers = storage.join(job.spool, f"shards-{name}")
     job.notes.begin("write")
-    _write_shards(job, plan, markers, places, found)
+    _write_shards(job, plan, markers, listed, found)
     job.notes.begin("publish")
     outdir.clear_partial(settings.out)  # workers may have been killed and replaced
     finished = Finished(
         settings=settings,
         facts=job.facts,
         buckets=buckets,
-        markers=places,
+        markers=[marker_url(markers, number) for number in range(len(listed))],
         stock=stock,
         spool=job.spool,
         notes=job.notes,
@@ -84,23 +80,13 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         return publish(finished)
 
 
-def _write_plan(url: str, shards: Sequence[ShardPlan], found: Survey, units: Sequence[str]) -> None:
-    with storage.write_atomically(url) as file, pa.ipc.new_file(file, PLAN_SCHEMA) as arrow:
-        for shard in shards:
-            members = shard.members
-            columns = {
-                "bucket": [shard.bucket] * len(members),
-                "number": [shard.number] * len(members),
-                "unit": [units[index] for index in found.lengths.unit[members]],
-                "row": found.lengths.row[members],
-            }
-            arrow.write_batch(pa.RecordBatch.from_pydict(columns, schema=PLAN_SCHEMA))
-
-
-def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], found: Survey) -> None:
-    pending = [number for number, place in enumerate(places) if not _is_done(job, place)]
-    if not pending:
-        job.reporter.say(f"shards: {len(places)} were done before")
+def _write_shards(
+    job: Job, plan: PlanFiles, markers: str, listed: Sequence[Shard], found: Survey
+) -> None:
+    done = _done(job, markers, listed)
+    count = len(listed) - sum(done)
+    if not count:
+        job.reporter.say(f"shards: {len(listed)} were done before")
         return
     sources = ShardSources(
         spool=job.spool,
@@ -108,20 +94,32 @@ def _write_shards(job: Job, plan: str, markers: str, places: Sequence[str], foun
         streams=tuple(zip(job.token_stages, job.facts, strict=True)),
         audio=job.settings.audio,
     )
+    runs = runs_of_zeros(done)
 
     def build(pipeline: Any) -> None:
         _ = (
             pipeline
-            | "shards" >> beam.Create(pending)
+            | "all" >> beam.Create(runs if len(runs) <= MOST_RUNS else [(0, len(done))])
+            | "shards" >> beam.FlatMap(lambda run: range(*run))
             | "spread" >> beam.Reshuffle()
             | "write" >> beam.ParDo(WriteShard(plan, markers, sources, job.settings.out))
         )
 
     folder = markers.rsplit("/", 1)[-1]
-    with watching(job, "shards", len(pending), files_watch(job, folder)):
-        engine = _engine_for(job, int(found.lengths.num_bytes.sum()), len(pending))
+    with watching(job, "shards", count, files_watch(job, folder)):
+        engine = _engine_for(job, int(found.lengths.num_bytes.sum()), count)
         measured = engines.run(engine, build, "writing shards", job.settings.out)
         job.notes.add(engine, measured)
+
+
+def runs_of_zeros(flags: bytearray) -> list[tuple[int, int]]:
+    """Return where each run of zeros begins and ends."""
+    runs = []
+    for flag, run in groupby(range(len(flags)), key=flags.__getitem__):
+        if not flag:
+            first, *others = run
+            runs.append((first, (others or [first])[-1] + 1))
+    return runs
 
 
 def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:
@@ -131,13 +129,36 @@ def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:
     return job.engine.settle(min(crew.available(), num_shards))
 
 
-def _is_done(job: Job, marker: str) -> bool:
-    """Say whether a shard's marker and all its files are there; a marker alone is removed."""
-    if not storage.exists(marker):
-        return False
+def _done(job: Job, markers: str, listed: Sequence[Shard]) -> bytearray:
+    """Say of each shard whether its marker and all its files are there, 1 or 0.
+
+    A marker without its files is removed. Files are looked up a folder at a time: one by one, a
+    store would be asked some ten times a shard.
+    """
+    done = bytearray(len(listed))
+    marked = {int(name) for name in job.finished(markers.rsplit("/", 1)[-1]) if name.isdigit()}
+    for bucket, group in groupby(sorted(marked), key=lambda number: listed[number][0]):
+        sizes = _sizes(job, bucket)
+        for number in group:
+            done[number] = _is_done(job, marker_url(markers, number), sizes)
+    return done
+
+
+def _sizes(job: Job, bucket: str) -> dict[str, int]:
+    """Return the sizes of a bucket's files by their paths in the dataset."""
+    folder = storage.join(job.settings.out, bucket)
+    try:
+        files = list(storage.list_files(folder))
+    except FileNotFoundError:
+        return {}
+    return {f"{bucket}{file.url[len(folder) :]}": file.size for file in files}
+
+
+def _is_done(job: Job, marker: str, sizes: dict[str, int]) -> bool:
+    """Say whether a marker is whole and all its files are there; else it is removed."""
     try:
         files = json.loads(storage.read_bytes(marker))["files"]
-        if all(_is_whole(job, file) for file in files):
+        if all(_is_whole(job, file, sizes) for file in files):
             return True
     except (ValueError, KeyError, TypeError):
         job.reporter.say(f"{marker} is damaged: its shard is written again")
@@ -145,9 +166,9 @@ def _is_done(job: Job, marker: str) -> bool:
     return False
 
 
-def _is_whole(job: Job, file: dict[str, Any]) -> bool:
+def _is_whole(job: Job, file: dict[str, Any], sizes: dict[str, int]) -> bool:
     """Compare a file's size, and its digest if asked to, with what its writer noted."""
-    place = storage.join(job.settings.out, file["path"])
-    if not storage.exists(place) or storage.info(place).size != file["bytes"]:
+    if sizes.get(file["path"]) != file["bytes"]:
         return False
+    place = storage.join(job.settings.out, file["path"])
     return not job.verify or storage.sha256_of(place) == file["sha256"]

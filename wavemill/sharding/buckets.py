@@ -7,6 +7,7 @@ drops what fits no bin.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +76,11 @@ def find_bounds(seconds: Floats, tokens: Ints, num_buckets: int, num_sub_buckets
         equal_mass_bounds(np.sort(tokens[start:end]), num_sub_buckets)
         for start, end in itertools.pairwise(edges.tolist())
     ]
+    return bounds_of(bounds, parts)
+
+
+def bounds_of(bounds: Floats, parts: Sequence[Ints]) -> Bounds:
+    """Name the buckets of some duration bounds, each with the token bounds below it."""
     buckets = [
         Bucket(name="", max_seconds=float(bound), max_tokens=int(sub_bound))
         for bound, part in zip(bounds, parts, strict=True)

@@ -1,10 +1,13 @@
 """Write one shard: a pure function of the plan, whose members are fetched from the spool.
 
 Audio and tokens are copied from memory-mapped Arrow files into the tars; nothing is decoded, and a
-shard in the making costs the memory of its headers.
+shard in the making costs the memory of its headers and of up to 64 MB of tokens. Members lie in
+about as many units as there are members, and to open one takes longer than to copy from it: each
+is opened once for its tokens, once for what is said of its segments, and once for their audio.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,6 +31,8 @@ OPEN_UNITS = 512
 """How many memory-mapped unit files a worker keeps open."""
 SAMPLES = 1024
 """Samples that are written at once."""
+HELD_BYTES = 64 << 20
+"""Tokens that are held while units are read one after another."""
 ENCODED_AT_ONCE = 16
 """Samples that are encoded, and lie in memory, before they are written."""
 SEGMENT_FIELDS = (
@@ -193,22 +198,51 @@ def _write_stream(
         The samples' lengths, [N], and how often each id of each codebook occurs, [Q, K].
 
     """
-    (lengths,) = _gather(task, *where, ["num_tokens"])
+    lengths: list[int] = []
     keys = [row["id"] for row in rows]
     counter = IdCounter(facts)
     with files.tar(layout.tar_name(facts.name, task.number)) as tar:
-        for part in _parts(len(rows), SAMPLES):
-            bodies = _bodies(task.members[part], *where, "npy")
-            counter.add(bodies, lengths[part])
-            lines = array_lines(rows[part], facts, lengths[part])
-            tar.add(keys[part], npy=bodies, json=lines)
+        for part, found, bodies in _arrays(task, where, "npy"):
+            counter.add(bodies, found)
+            tar.add(keys[part], npy=bodies, json=array_lines(rows[part], facts, found))
+            lengths += found
     if facts.frame_rate is None:
         with files.tar(layout.tar_name(layout.times_name(facts.name), task.number)) as tar:
-            for part in _parts(len(rows), SAMPLES):
-                bodies = _bodies(task.members[part], *where, "times")
-                lines = times_lines(rows[part], facts, lengths[part])
-                tar.add(keys[part], npy=bodies, json=lines)
+            for part, found, bodies in _arrays(task, where, "times"):
+                tar.add(keys[part], npy=bodies, json=times_lines(rows[part], facts, found))
     return lengths, counter.counts().tolist()
+
+
+def _arrays(
+    task: ShardTask, where: tuple[str, str], name: str
+) -> Iterator[tuple[slice, list[int], list[memoryview]]]:
+    """Yield parts of the members, how many tokens each has, and files of their arrays."""
+    size, start = SAMPLES, 0
+    while start < len(task.members):
+        part = slice(start, min(start + size, len(task.members)))
+        lengths, bodies = _read_arrays(task.members[part], where, name)
+        yield part, lengths, bodies
+        start = part.stop
+        mean = sum(map(len, bodies)) // len(bodies) + 1
+        size = max(SAMPLES, HELD_BYTES // mean)
+
+
+def _read_arrays(
+    members: Sequence[tuple[str, int]], where: tuple[str, str], name: str
+) -> tuple[list[int], list[memoryview]]:
+    """Read the arrays of some members, a unit at a time."""
+    by_unit: dict[str, list[int]] = defaultdict(list)
+    for place, (unit, _) in enumerate(members):
+        by_unit[unit].append(place)
+    lengths, bodies = [0] * len(members), [memoryview(b"")] * len(members)
+    for unit, places in by_unit.items():
+        reader = UnitReader(unit_url(*where, unit))
+        counts = reader.numbers("num_tokens")
+        for place in places:
+            row = members[place][1]
+            lengths[place] = int(counts[row])
+            bodies[place] = memoryview(bytes(reader.buffer(name, row)))
+    return lengths, bodies
 
 
 def result_json(result: ShardResult) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ Local paths stay paths (no `file://`): error messages and manifests look like wh
 
 from wavemill.storage.reading import (
     FileInfo,
+    each_name,
     exists,
     fixed_part,
     glob,
@@ -45,6 +46,7 @@ __all__ = [
     "PARTIAL",
     "FileInfo",
     "check_writable",
+    "each_name",
     "exists",
     "filesystem",
     "fixed_part",

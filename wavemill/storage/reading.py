@@ -158,6 +158,16 @@ def list_names(folder: str) -> list[str]:
     return sorted(names)
 
 
+def each_name(folder: str) -> Iterator[str]:
+    """Yield the names in a folder in no order, of a local one a few in memory at a time."""
+    if not is_local(folder):
+        yield from list_names(folder)
+        return
+    if Path(local_path(folder)).is_dir():
+        with os.scandir(local_path(folder)) as entries:
+            yield from (entry.name for entry in entries)
+
+
 def list_files(folder: str, leave_out: str | None = None) -> Iterator[FileInfo]:
     """Yield every file below a folder, depth first in the order of names, hidden ones left out.
 

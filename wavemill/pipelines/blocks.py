@@ -1,0 +1,62 @@
+"""Places in a file of names, dealt out in blocks: what Beam shuffles in place of the names."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from wavemill import storage
+from wavemill.digest import digest
+from wavemill.pipelines.step import Step
+from wavemill.pipelines.survey_unit import SCHEMA, SurveyConfig, survey_unit
+from wavemill.pipelines.unit_names import read_names
+from wavemill.spool import unit_url
+
+
+class Blocks(NamedTuple):
+    """So many places from 0 on, in blocks of a size."""
+
+    total: int
+    size: int
+
+    def each(self) -> Iterator[tuple[int, int]]:
+        """Yield where each block begins and ends."""
+        for start in range(0, self.total, self.size):
+            yield start, min(start + self.size, self.total)
+
+
+class NameUnits(Step):
+    """Give the names of the units of a block. Takes the places where it begins and ends."""
+
+    def __init__(self, spool: str, names: str) -> None:
+        """Keep where the file of names is."""
+        super().__init__(spool)
+        self._names = names
+
+    def process(self, block: tuple[int, int]) -> Iterator[str]:
+        """Yield the names."""
+        yield from read_names(self._names, *block)
+
+
+class SurveyBlock(Step):
+    """Read a block of units back. Takes and gives the places where it begins and ends."""
+
+    def __init__(self, names: str, config: SurveyConfig, stage: str) -> None:
+        """Keep where the file of names is, and where things are."""
+        super().__init__(config.spool)
+        self._names, self._config, self._stage = names, config, stage
+
+    def process(self, block: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """Write the block's table unless it is there."""
+        units = read_names(self._names, *block)
+        place = unit_url(self._config.spool, self._stage, block_name(units))
+        if not storage.exists(place):
+            tables = [survey_unit(unit, self._config, at) for at, unit in enumerate(units)]
+            with storage.write_atomically(place) as file, pa.ipc.new_file(file, SCHEMA) as arrow:
+                arrow.write_table(pa.concat_tables(tables).combine_chunks())
+        yield block
+
+
+def block_name(units: Sequence[str]) -> str:
+    """Name a block by the units in it."""
+    return digest("\n".join(units), size=12)
