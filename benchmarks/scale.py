@@ -167,7 +167,7 @@ class Meter(Reporter):
         """End a step and begin another."""
         self._look()
         step, started, opened = self._step
-        row = {
+        row: dict[str, Any] = {
             "step": step,
             "seconds": round(time.monotonic() - started, 1),
             "anonymous_mb": self._peak["RssAnon"],

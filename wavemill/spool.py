@@ -146,7 +146,7 @@ class UnitReader:
         self._bodies: dict[str, list[_Body]] = {}
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return int(self._starts[-1])
 
     def column(self, name: str) -> list[Any]:
         """Return a whole column as Python values."""
@@ -155,9 +155,8 @@ class UnitReader:
     def numbers(self, name: str) -> npt.NDArray[Any]:
         """Return a whole column of numbers; a null is NaN."""
         arrays = [batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches]
-        if len(arrays) == 1:
-            return arrays[0]
-        return np.concatenate(arrays) if arrays else np.zeros(0)
+        whole: npt.NDArray[Any] = arrays[0] if len(arrays) == 1 else np.zeros(0)
+        return np.concatenate(arrays) if len(arrays) > 1 else whole
 
     def row(self, index: int, names: Iterable[str]) -> dict[str, Any]:
         """Return some fields of one row."""

@@ -15,6 +15,7 @@ from wavemill.digest import digest
 from wavemill.pipelines import survey_blocks
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
+from wavemill.pipelines.outdir import MARK
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.survey import (
@@ -101,6 +102,7 @@ def test_a_survey_by_blocks_is_the_one_made_here(
 ) -> None:
     units = {f"{name}{copy}": held for copy in range(3) for name, held in UNITS.items()}
     config = write_spool(tmp_path, units)
+    (tmp_path / MARK).touch()
     monkeypatch.setattr(survey_blocks, "BLOCK_UNITS", 2)
     job: Any = Spooled(str(tmp_path))
     expected = survey(list(units), config)

@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavemill.pipelines.blocks import Blocks, NameUnits, block_name
+from wavemill.pipelines.outdir import MARK
 from wavemill.pipelines.unit_names import UnitNames, as_names, joined, read_all, read_names
 from wavemill.pipelines.unit_names import write_names as write
 from wavemill.pipelines.units import unit_pipeline
 from wavemill.pipelines.write import runs_of_zeros
 
 
-class Note(beam.DoFn):  # type: ignore[misc]
+class Note(beam.DoFn):
     """Leaves a file of each unit's name."""
 
     def __init__(self, folder: str) -> None:
@@ -49,6 +50,7 @@ def test_a_pipeline_says_as_much_of_a_million_units_as_of_one(tmp_path: Path) ->
 def test_every_unit_is_named_once(count: int, tmp_path: Path) -> None:
     (tmp_path / "seen").mkdir()
     write(str(tmp_path / "u"), names_of(count))
+    (tmp_path / MARK).touch()
     with beam.Pipeline() as pipeline:
         steps = [("note", Note(str(tmp_path / "seen")))]
         where = str(tmp_path)

@@ -244,7 +244,7 @@ def peak_of(count: int) -> int:
     config = PlanConfig(num_buckets=10, num_sub_buckets=2, shard_bytes=1_000_000)
     tracemalloc.start()
     try:
-        _, shards = plan.plan_shards(lengths, config, 1 << 12)
+        _, shards = plan.plan_shards(lengths, config, 1 << 14)
         assert sum(len(shard.row) for shard in shards) == count
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -253,6 +253,6 @@ def peak_of(count: int) -> int:
 
 def test_a_plan_of_more_samples_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "PIECE", 1 << 12)
-    few, many = peak_of(50_000), peak_of(500_000)
-    assert many < 1.3 * few
-    assert many < 5_000_000  # all samples are 20 MB
+    few, many = peak_of(200_000), peak_of(800_000)
+    assert many < 2 * few  # the bins' open files; there are never more than so many
+    assert many < 800_000 * 40 / 6  # what is known of all samples takes six times as much

@@ -35,7 +35,7 @@ MOST_WATCHED = 1 << 14
 
 Pending = Mapping[str, npt.NDArray[np.bool_]]
 """Which of the units each stage has yet to make, [N]."""
-Steps = list[tuple[str, beam.DoFn]]
+Steps = Sequence[tuple[str, beam.DoFn]]
 """Labels and steps that take and give unit names, in their order."""
 
 
@@ -48,19 +48,15 @@ def unit_steps(job: Job, missing: Mapping[str, int]) -> Steps:
     """Return the steps of those stages that miss something; the segments' comes in any case."""
     settings = job.settings
     segments, prints = settings.segments_stage, settings.fingerprints_stage
-    steps: Steps = [
+    steps: list[tuple[str, beam.DoFn]] = [
         ("segment", SegmentUnit(job.spool, segments, settings.segmenter, settings.form))
     ]
     if missing.get(prints):
         steps.append(("fingerprint", FingerprintUnit(job.spool, segments, prints)))
     for stage, facts, spec in zip(job.token_stages, job.facts, settings.tokenizers, strict=True):
         if missing[stage]:
-            steps.append(
-                (
-                    f"tokenize {facts.name}",
-                    TokenizeUnit(job.spool, segments, stage, spec, facts.name),
-                )
-            )
+            step = TokenizeUnit(job.spool, segments, stage, spec, facts.name)
+            steps.append((f"tokenize {facts.name}", step))
     return steps
 
 
