@@ -93,7 +93,7 @@ def test_a_unit_is_done_when_the_last_stage_that_lacks_it_is(job: Job) -> None:
 
 def test_some_units_stand_for_all_of_many(job: Job) -> None:
     units = sorted(units_of(job))
-    seen = UnitWatch(job, dict.fromkeys(job.stages, {units[0], "later"}), 1000)
+    seen = UnitWatch(job, {stage: {units[0], "later"} for stage in job.stages}, 1000)
     assert (seen.total, seen.look().done) == (1000, 500)
 
 
