@@ -62,3 +62,17 @@ def test_a_corpus_comes_several_times_under_other_names(tmp_path: Path) -> None:
     assert {row["audio_filepath"] for row in rows} == {
         str(tmp_path / name) for name in ("a.wav", "b.wav")
     }
+
+
+@pytest.mark.slow
+def test_the_driver_of_ten_times_the_recordings_takes_no_more_memory(tmp_path: Path) -> None:
+    counts, place = ["5_000", "50_000"], tmp_path / "figures.json"
+    command = [sys.executable, BENCHMARKS / "scale.py", *counts, "--workers", "1",
+               "--shard-mb", "4", "--dir", tmp_path, "--json", place]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    few, many = json.loads(place.read_text())
+    for one, other in zip(few["steps"], many["steps"], strict=True):
+        assert one["step"] == other["step"]
+        # All that is known of a sample, held twice, would be 6 MB; names and rows as objects 50.
+        assert other["anonymous_mb"] < one["anonymous_mb"] + 40
+    assert list(tmp_path.iterdir()) == [place]
