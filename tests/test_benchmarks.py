@@ -67,8 +67,8 @@ def test_a_corpus_comes_several_times_under_other_names(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_driver_of_ten_times_the_recordings_takes_no_more_memory(tmp_path: Path) -> None:
     counts, place = ["5_000", "50_000"], tmp_path / "figures.json"
-    command = [sys.executable, BENCHMARKS / "scale.py", *counts, "--workers", "1",
-               "--shard-mb", "4", "--dir", tmp_path, "--json", place]  # fmt: skip
+    command = [sys.executable, str(BENCHMARKS / "scale.py"), *counts, "--workers", "1",
+               "--shard-mb", "4", "--dir", str(tmp_path), "--json", str(place)]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
     few, many = json.loads(place.read_text())
     for one, other in zip(few["steps"], many["steps"], strict=True):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavemill.pipelines.blocks import Blocks, NameUnits, block_name
+from wavemill.pipelines.blocks import Blocks, NameUnits, block_name, shares
 from wavemill.pipelines.outdir import MARK
 from wavemill.pipelines.unit_names import UnitNames, as_names, joined, read_all, read_names
 from wavemill.pipelines.unit_names import write_names as write
@@ -41,9 +41,10 @@ def size_of_pipeline(count: int, folder: Path) -> int:
     return len(pipeline.to_runner_api().SerializeToString())
 
 
-def test_a_pipeline_says_as_much_of_a_million_units_as_of_one(tmp_path: Path) -> None:
-    sizes = [size_of_pipeline(count, tmp_path) for count in (1, 1_000_000, 10**9)]
-    assert max(sizes) - min(sizes) < 100
+def test_a_pipeline_says_as_much_of_a_billion_units_as_of_a_few_thousand(tmp_path: Path) -> None:
+    sizes = [size_of_pipeline(count, tmp_path) for count in (1, 5_000, 1_000_000, 10**9)]
+    assert max(sizes) - sizes[1] < 15_000
+    assert max(sizes) < 100_000
 
 
 @pytest.mark.parametrize("count", [1, 5, 2500])
@@ -59,9 +60,30 @@ def test_every_unit_is_named_once(count: int, tmp_path: Path) -> None:
 
 
 def test_blocks_cover_every_place_once() -> None:
-    for total, size in ((0, 3), (1, 3), (3, 3), (10, 3)):
-        places = [place for block in Blocks(total, size).each() for place in range(*block)]
-        assert places == list(range(total))
+    for start, end, size in ((0, 0, 3), (0, 1, 3), (2, 5, 3), (0, 10, 3)):
+        places = [at for block in Blocks(start, end, size).each() for at in range(*block)]
+        assert places == list(range(start, end))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(1, 10**5)), max_size=5),
+    st.integers(16, 300),
+)
+def test_shares_hold_the_same_blocks_and_are_few_enough(
+    runs: list[tuple[int, int]], size: int
+) -> None:
+    given_runs = [Blocks(start, start + count, size) for start, count in runs]
+    found = shares(given_runs)
+    assert len(found) <= 1024 + len(runs)
+    assert blocks_of(found) == blocks_of(given_runs)
+
+
+def blocks_of(runs: list[Blocks]) -> list[tuple[int, int]]:
+    return [block for run in runs for block in run.each()]
+
+
+def test_few_units_are_a_share_each() -> None:
+    assert shares([Blocks(0, 3)]) == [Blocks(0, 1), Blocks(1, 2), Blocks(2, 3)]
 
 
 def test_names_are_read_by_their_places(tmp_path: Path) -> None:

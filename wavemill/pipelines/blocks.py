@@ -1,6 +1,6 @@
 """Places in a file of names, dealt out in blocks: what Beam shuffles in place of the names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -12,17 +12,36 @@ from wavemill.pipelines.survey_unit import SCHEMA, SurveyConfig, survey_unit
 from wavemill.pipelines.unit_names import read_names
 from wavemill.spool import unit_url
 
+SHARES = 1024
+
 
 class Blocks(NamedTuple):
-    """So many places from 0 on, in blocks of a size."""
+    """Places from one on and before another, in blocks of a size."""
 
-    total: int
-    size: int
+    start: int
+    end: int
+    size: int = 1
 
     def each(self) -> Iterator[tuple[int, int]]:
         """Yield where each block begins and ends."""
-        for start in range(0, self.total, self.size):
-            yield start, min(start + self.size, self.total)
+        for start in range(self.start, self.end, self.size):
+            yield start, min(start + self.size, self.end)
+
+
+def shares(runs: Iterable[Blocks]) -> list[Blocks]:
+    """Cut runs of blocks into shares, about as many as a pipeline can begin with.
+
+    Some engines never deal out anew what a pipeline begins with (Dask's runner), and all keep it
+    in the pipeline itself: so there are many, but no more however large a job is.
+    """
+    listed = list(runs)
+    places = sum(run.end - run.start for run in listed)
+    return [
+        Blocks(start, min(start + width, run.end), run.size)
+        for run in listed
+        for width in [run.size * max(1, -(-places // (SHARES * run.size)))]
+        for start in range(run.start, run.end, width)
+    ]
 
 
 class NameUnits(Step):

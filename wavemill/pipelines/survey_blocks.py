@@ -16,7 +16,7 @@ from wavemill.digest import digest
 from wavemill.errors import JobError
 from wavemill.pipelines import crew
 from wavemill.pipelines import engine as engines
-from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name
+from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.survey import Gatherer, Survey, SurveyConfig, survey
@@ -44,7 +44,7 @@ def survey_units(job: Job, units: Sequence[str], config: SurveyConfig) -> Survey
         return survey(units, config)
     stage = f"survey-{digest([VERSION, asdict(config)])}"
     names = as_names(units)
-    blocks = list(Blocks(len(names), BLOCK_UNITS).each())
+    blocks = list(Blocks(0, len(names), BLOCK_UNITS).each())
     held = [block_name(names[start:stop]) for start, stop in blocks]
     missing = as_names(held).missing_in(job.finished(stage))
     if missing.any():
@@ -62,7 +62,7 @@ def _run(job: Job, names: Sequence[str], config: SurveyConfig, stage: str, missi
     def build(pipeline: Any) -> None:
         _ = (
             pipeline
-            | "all" >> beam.Create([Blocks(len(names), BLOCK_UNITS)])
+            | "all" >> beam.Create(shares([Blocks(0, len(names), BLOCK_UNITS)]))
             | "blocks" >> beam.FlatMap(Blocks.each)
             | "spread" >> beam.Reshuffle()
             | "survey" >> beam.ParDo(SurveyBlock(place, config, stage))

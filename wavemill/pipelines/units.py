@@ -16,7 +16,7 @@ from wavemill import storage
 from wavemill.columns import Array, slices
 from wavemill.pipelines import crew
 from wavemill.pipelines import engine as engines
-from wavemill.pipelines.blocks import Blocks, NameUnits
+from wavemill.pipelines.blocks import Blocks, NameUnits, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
@@ -119,7 +119,7 @@ def unit_pipeline(pipeline: Any, *, spool: str, names: str, count: int, steps: S
     size = min(max(1, count // BLOCKS_A_JOB), MOST_IN_A_BLOCK)
     done = (
         pipeline
-        | "all" >> beam.Create([Blocks(count, size)])
+        | "all" >> beam.Create(shares([Blocks(0, count, size)]))
         | "blocks" >> beam.FlatMap(Blocks.each)
         | "spread" >> beam.Reshuffle()
         | "units" >> beam.ParDo(NameUnits(spool, names))

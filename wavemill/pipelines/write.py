@@ -12,6 +12,7 @@ from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines import crew, outdir
 from wavemill.pipelines import engine as engines
+from wavemill.pipelines.blocks import Blocks, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.plan_files import PlanFiles, Shard, marker_url
@@ -94,13 +95,15 @@ def _write_shards(
         streams=tuple(zip(job.token_stages, job.facts, strict=True)),
         audio=job.settings.audio,
     )
-    runs = runs_of_zeros(done)
+    runs = [Blocks(*run) for run in runs_of_zeros(done)]
+    if len(runs) > MOST_RUNS:  # what is done is passed over
+        runs = [Blocks(0, len(done))]
 
     def build(pipeline: Any) -> None:
         _ = (
             pipeline
-            | "all" >> beam.Create(runs if len(runs) <= MOST_RUNS else [(0, len(done))])
-            | "shards" >> beam.FlatMap(lambda run: range(*run))
+            | "all" >> beam.Create(shares(runs))
+            | "shards" >> beam.FlatMap(lambda share: range(share.start, share.end))
             | "spread" >> beam.Reshuffle()
             | "write" >> beam.ParDo(WriteShard(plan, markers, sources, job.settings.out))
         )
