@@ -32,8 +32,8 @@ from statistics import median
 
 from speed import by_turns, ratio
 
-from tests.loader.store_server import StoreServer
 from tests.sharding.drawn import clip_samples, make_dataset, token_samples
+from tests.store_server import StoreServer
 from wavemill.loader import ShardLoader
 
 LATENCY_SECONDS = 0.05

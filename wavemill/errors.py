@@ -4,6 +4,7 @@
     +-- UsageError                the command or its settings are wrong (exit 2)
     +-- JobError             the job could not be done, or the data is bad (exit 1)
         +-- DatasetError     a folder is not the dataset it should be
+        +-- StorageError     a store is down, or cannot be used as it is named
         +-- TooManyRejectedError  more was rejected than `--max-rejected` allows
     RejectedError            one recording or segment cannot be used; caught and counted
 
@@ -29,6 +30,13 @@ class JobError(WavemillError):
 
 class DatasetError(JobError):
     """A folder is not the dataset it should be."""
+
+
+class StorageError(JobError):
+    """A store is down, or cannot be used as it is named.
+
+    It is no `OSError`: nothing is wrong with the file, so no recording is rejected for it.
+    """
 
 
 class TooManyRejectedError(JobError):

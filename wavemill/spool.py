@@ -121,7 +121,7 @@ _Body = tuple[memoryview, list[int]]
 
 
 class UnitReader:
-    """Reads a unit's file: memory-mapped on a local disk, ranged on an object store."""
+    """Reads a unit's file: memory-mapped on a local disk, in one request on an object store."""
 
     def __init__(self, url: str) -> None:
         """Open the file.
@@ -134,7 +134,7 @@ class UnitReader:
             if storage.is_local(url):
                 source: Any = pa.memory_map(storage.local_path(url))
             else:
-                source = pa.PythonFile(storage.open_read(url), mode="r")
+                source = pa.BufferReader(storage.read_bytes(url))
             self._file = pa.ipc.open_file(source)
             numbers = range(self._file.num_record_batches)
             self._batches = [self._file.get_batch(number) for number in numbers]

@@ -13,14 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
-from tests.loader.store_server import KEY, SECRET, StoreServer
 from tests.loader.test_loader import flat, keys
+from tests.store_server import KEY, SECRET, StoreServer
 from wavemill.errors import DatasetError, JobError, UsageError
 from wavemill.loader import ShardLoader
 from wavemill.loader.adapters import cut_set, iterable_dataset, web_dataset
-from wavemill.loader.stores import cache, fetching, pieces, store, store_source
+from wavemill.loader.stores import cache, fetching, pieces, store_source
+from wavemill.storage import retrying
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,8 +41,8 @@ def server(running: StoreServer, monkeypatch: pytest.MonkeyPatch) -> StoreServer
     running.faults()
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(store, "WAITS", (0.0, 0.05, 0.1))
-    monkeypatch.setattr(store, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(retrying, "WAITS", (0.0, 0.05, 0.1))
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 0.3}})
     monkeypatch.setattr(fetching, "PATIENCE_SECONDS", 5.0)
     return running
 

@@ -16,7 +16,7 @@ from wavemill.audio.stream import (
     cut_short,
     too_long,
 )
-from wavemill.errors import RejectedError
+from wavemill.errors import RejectedError, StorageError
 from wavemill.records import EMPTY, UNDECODABLE
 
 DEEP_SUBTYPES = {"PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_24", "ALAC_32"}
@@ -53,7 +53,7 @@ class Source:
     def __init__(self, file: Any) -> None:
         """Read from a binary file."""
         self._file = file
-        self._error: OSError | None = None
+        self._error: OSError | StorageError | None = None
         self._place = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -72,9 +72,11 @@ class Source:
         """Fill a buffer; return how far."""
         try:
             return int(self._file.readinto(buffer))
-        except (OSError, ValueError) as error:  # ValueError: a server that gives no ranges
-            self._error = error if isinstance(error, OSError) else OSError(str(error))
-            return 0
+        except ValueError as error:  # of a server that gives no ranges
+            self._error = OSError(str(error))
+        except (OSError, StorageError) as error:
+            self._error = error
+        return 0
 
     def check(self) -> None:
         """Raise the error that reading ended with, if there was one."""

@@ -155,6 +155,16 @@ def _pipeline(runner: Any, options: list[str], build: Callable[[Any], None]) -> 
     return pipeline
 
 
+_failing: list[Callable[[BaseException], None]] = []
+"""What ends the pipelines that run in this process."""
+
+
+def abort(error: BaseException) -> None:
+    """End the pipeline that runs in this process, from another thread, with an error."""
+    for fail in _failing:
+        fail(error)
+
+
 def _aside(work: Callable[[], Outcome]) -> Outcome:
     """Work in another thread: what stops the job need not wait for the units Beam has begun.
 
@@ -179,7 +189,11 @@ def _aside(work: Callable[[], Outcome]) -> Outcome:
 
     before, threading.excepthook = threading.excepthook, on_death
     threading.Thread(target=serve, daemon=True).start()
-    found = outcome.result()
+    _failing.append(fail)
+    try:
+        found = outcome.result()
+    finally:
+        _failing.remove(fail)
     # After a failure it stays: what the threads left behind still say is no news.
     threading.excepthook = before
     return found

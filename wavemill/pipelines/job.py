@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,11 @@ from wavemill.pipelines.run_notes import RunNotes
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.unit_names import as_names
+from wavemill.spool import unit_url
 from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.table import make_tokenizers
+
+ASKED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,21 @@ class Job:
     def pending(self, units: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
         """Say which of some units each stage has yet to make, [N] mapped."""
         names = as_names(units)
-        return {stage: names.missing_in(self.finished(stage)) for stage in self.stages}
+        return {stage: names.missing_in(self.done(stage)) for stage in self.stages}
+
+    def done(self, stage: str) -> Iterator[str]:
+        """Yield what a folder of the spool really holds.
+
+        A store's listing may name what was removed, so each is asked for; what it does not name
+        is done again, where the step asks once more.
+        """
+        names = self.finished(stage)
+        if storage.is_local(self.spool):
+            yield from names
+            return
+        while asked := list(islice(names, ASKED_AT_ONCE)):
+            there = storage.sizes([unit_url(self.spool, stage, unit) for unit in asked])
+            yield from (unit for unit, size in zip(asked, there, strict=True) if size is not None)
 
     def finished(self, stage: str) -> Iterator[str]:
         """Yield what a folder of the spool holds, in no order: file names without their suffix."""

@@ -101,7 +101,7 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
     """
     started = time.monotonic()
     out = job.settings.out
-    with locked(job.spool):
+    with locked(job.spool, job.reporter.say):
         base = _base(job)
         before = Before(_known(job, base), whole=job.settings.segmenter.name == "none")
         rows = read_inputs(inputs, leave_out=out, before=before)

@@ -119,7 +119,7 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
     """
     started = time.monotonic()
     job = merge.job
-    with locked(job.spool):
+    with locked(job.spool, job.reporter.say):
         outdir.mark(job.settings.out, job.spool)
         reused = _count_done(merge)
         parts = [replace(part, joined=part.inputs) for part in read_back(job, merge.sources)]
@@ -160,7 +160,7 @@ def _count_done(merge: Merge) -> int:
 
 def _check_free(out: str, inputs: Sequence[str]) -> None:
     """Refuse to replace a dataset but that which the same datasets became before."""
-    if storage.exists(storage.join(out, NAME)):
+    if storage.is_file(storage.join(out, NAME)):
         content = Dataset.open(out).content
         if content.get("joined") != list(inputs):
             raise UsageError(

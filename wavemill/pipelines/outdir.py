@@ -13,7 +13,7 @@ from typing import Any
 
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
-from wavemill.pipelines.plan_files import PlanFiles
+from wavemill.pipelines.plan_files import PlanFiles, marker_url
 from wavemill.records import to_json
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import BESIDE_BUCKETS, FORMAT, NAME
@@ -53,6 +53,11 @@ def check_out(out: str, inputs: Sequence[str]) -> None:
 def _check_name(out: str) -> None:
     if not out.isprintable() or "\0" in out:
         raise UsageError(f"--out {out!r}: give a name of printable characters, in UTF-8")
+    if storage.holds_secrets(out):
+        raise UsageError(
+            f"--out {storage.shown(out)} is given with credentials, which would be written down:"
+            " give the plain URL, and them to the store's client (as AWS_ACCESS_KEY_ID)"
+        )
     if storage.is_local(out):
         place = storage.local_path(out)
         if os.path.lexists(place) and not os.path.isdir(place):  # noqa: PTH112 - a Path may raise
@@ -66,7 +71,9 @@ def _visible(folder: str) -> set[str]:
 
 def _is_free_or_ours(out: str) -> bool:
     held = {name for name in _visible(out) if not name.endswith(".log")}
-    if not held or storage.exists(storage.join(out, SPOOL, MARK)) or _read_dataset(out):
+    if not storage.is_local(out):  # whose listing may lack what was just written
+        held |= {name for name in BESIDE_BUCKETS if storage.is_file(storage.join(out, name))}
+    if not held or storage.is_file(storage.join(out, SPOOL, MARK)) or _read_dataset(out):
         return True
     # A job that was killed before its first word leaves this.
     return held == {SPOOL} and _visible(storage.join(out, SPOOL)) <= {LOCK}
@@ -75,13 +82,16 @@ def _is_free_or_ours(out: str) -> bool:
 def mark(out: str, spool: str) -> None:
     """Say that a folder is a job's, and clear away what killed writers left in it."""
     place = storage.join(spool, MARK)
-    if not storage.exists(place):
+    if not storage.is_file(place):
         storage.write_text(place, [to_json({"format": FORMAT, "holds": "the spool of a job"})])
     clear_partial(out)
 
 
 def clear_partial(out: str) -> None:
     """Clear away what killed writers left in a folder and its spool."""
+    if not storage.is_local(out):
+        storage.remove_partial(out)
+        return
     storage.remove_partial(out, BESIDE_BUCKETS)
     for name in storage.list_names(out):
         if name == SPOOL or layout.is_bucket(name):
@@ -98,15 +108,17 @@ def make_room(out: str, spool: str, note: dict[str, Any]) -> None:
 
     """
     place = storage.join(spool, PLAN_NOTE)
-    old = _read_note(place) if storage.exists(place) else {}
+    old = _read_note(place) if storage.is_file(place) else {}
     if old == note:
         return
+    # Markers go first, and by their names: no listing need show one, and one that stayed would
+    # speak for files that another plan has written since.
+    storage.remove_files([*_noted_markers(spool, old)])
     listed = {*_dataset_files(out), *_noted_files(spool, old)}
     # A job killed from here on still knows what it has to remove.
     storage.write_text(place, [to_json({REMOVING: sorted(listed)})])
-    storage.remove(storage.join(out, NAME))
-    for path in sorted(listed):
-        storage.remove(storage.join(out, path))
+    storage.remove_files([storage.join(out, NAME)])
+    storage.remove_files([storage.join(out, path) for path in sorted(listed)])
     # From the deepest on; one that holds something of others stays.
     folders = {parent for path in listed for parent in (path.rsplit("/", 1)[0], path.split("/")[0])}
     storage.remove_empty_folders(storage.join(out, name) for name in sorted(folders, reverse=True))
@@ -128,10 +140,14 @@ def _read_note(place: str) -> dict[str, Any]:
 
 def clear_spool(spool: str) -> None:
     """Remove a spool, whose lock is held, with the lock file last."""
+    note = storage.join(spool, PLAN_NOTE)
+    old = _read_note(note) if storage.is_file(note) else {}
+    storage.remove_files([*_noted_markers(spool, old)])
     for name in storage.list_names(spool):
         if name != LOCK:
             storage.remove(storage.join(spool, name))
-    storage.remove(spool)
+    if storage.is_local(spool):  # on a store the lock is no file that nobody can take
+        storage.remove(spool)
 
 
 def clear_unused(spool: str) -> None:
@@ -163,6 +179,14 @@ def _dataset_files(out: str) -> Iterator[str]:
             path = str(file.get("path")) if isinstance(file, dict) else ""
             if layout.is_shard_file(path):  # whatever stands there, nothing else is removed
                 yield path
+
+
+def _noted_markers(spool: str, note: dict[str, Any]) -> Iterator[str]:
+    """Yield the places of the markers of all shards of a noted plan."""
+    name = note.get("plan", "")
+    plan = plan_files(spool, name)
+    for number in range(len(plan.shards()) if plan.exists() else 0):
+        yield marker_url(storage.join(spool, f"shards-{name}"), number)
 
 
 def _noted_files(spool: str, note: dict[str, Any]) -> Iterator[str]:

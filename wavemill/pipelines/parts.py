@@ -82,7 +82,7 @@ def find_base(out: str) -> Base:
     """
     spool = storage.join(out, SPOOL)
     adding = storage.join(spool, ADDING)
-    if not storage.exists(storage.join(out, NAME)) and storage.exists(adding):
+    if not storage.is_file(storage.join(out, NAME)) and storage.is_file(adding):
         about = _read(adding)
         dataset = Dataset(url=out, content=about["content"])
         parts = _read_parts(spool, _BEFORE, about["parts"])
@@ -90,7 +90,7 @@ def find_base(out: str) -> Base:
     dataset = Dataset.open(out)
     name = dataset.content["digest"]
     place = _parts_url(spool, name)
-    known = storage.exists(place)
+    known = storage.is_file(place)
     return Base(dataset=dataset, parts=_read_parts(spool, name, _read(place)) if known else None)
 
 
@@ -109,7 +109,7 @@ def check_keeps(out: str, inputs: Sequence[str]) -> None:
 
     """
     spool = storage.join(out, SPOOL)
-    if not any(map(storage.exists, (storage.join(out, NAME), storage.join(spool, ADDING)))):
+    if not any(map(storage.is_file, (storage.join(out, NAME), storage.join(spool, ADDING)))):
         return
     try:
         content = find_base(out).dataset.content

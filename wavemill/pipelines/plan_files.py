@@ -47,7 +47,7 @@ class PlanFiles:
 
     def exists(self) -> bool:
         """Say whether the whole plan is there."""
-        return storage.exists(self._list)
+        return storage.is_file(self._list)
 
     def write(self, shards: Iterable[ShardPlan], units: Sequence[str]) -> None:
         """Write the plan, a shard in memory at a time."""

@@ -88,7 +88,7 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
     check_keeps(out, job.settings.inputs)
     # An input that is not there stops the job here.
     rows = read_inputs(job.settings.inputs, leave_out=out)
-    with locked(job.spool):
+    with locked(job.spool, job.reporter.say):
         outdir.mark(out, job.spool)
         intake = ingest(job, rows)
         if not intake.total:
@@ -165,7 +165,7 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
 
 
 def _write_unit(place: str, recordings: Sequence[Recording]) -> None:
-    if not storage.exists(place):
+    if not storage.is_file(place):
         with write_unit(place, RECORDING_SCHEMA) as file:
             for recording in recordings:
                 file.add(recording_row(recording))

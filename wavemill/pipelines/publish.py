@@ -12,6 +12,7 @@ import wavemill
 from wavemill import storage
 from wavemill.columns import pieces_of, slices
 from wavemill.pipelines.card import card
+from wavemill.pipelines.lock import check_held
 from wavemill.pipelines.parts import joined_inputs, note_parts, settle
 from wavemill.pipelines.quality import quality
 from wavemill.pipelines.run_notes import RunNotes, write_run
@@ -67,6 +68,7 @@ def publish(job: Finished) -> dict[str, Any]:
     storage.write_text(storage.join(out, REJECTED), job.stock.rejects.lines())
     storage.write_text(storage.join(out, CARD), card(content))
     write_run(out, job.notes, content)
+    check_held(job.spool)
     storage.write_text(storage.join(out, NAME), shards.dataset_lines(content))
     settle(job.spool, content["digest"])
     return content

@@ -37,8 +37,8 @@ def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
         segments=job.settings.segments_stage,
         streams=tuple(zip(job.token_stages, job.facts, strict=True)),
     )
-    done = [set(job.finished(stage)) for stage in target.names]
     every = {task.unit: task for part in tasks for task in part}
+    done = [set(job.done(stage)) for stage in target.names]
     pending = [task for task in every.values() if not all(task.unit in found for found in done)]
     if pending:
         _run(job, target, pending)

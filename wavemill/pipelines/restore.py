@@ -104,7 +104,7 @@ class _Shard:
     def restore(self, target: SpoolStages) -> None:
         unit = unit_of(self._dataset, self._shard, self._prefix)
         places = {stage: unit_url(target.spool, stage, unit) for stage in target.names}
-        if all(map(storage.exists, places.values())):
+        if all(map(storage.is_file, places.values())):
             return
         rows = self.read_rows()
         with write_unit(places[RECORDINGS], RECORDING_SCHEMA) as file:

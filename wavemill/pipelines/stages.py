@@ -59,7 +59,7 @@ class SegmentUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's segments."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.exists(place):
+        if not storage.is_file(place):
             self._segmenter = self._segmenter or make_segmenter(self._spec)
             with metrics.making(metrics.SEGMENT) as tally:
                 self._make(unit, place, self._segmenter, tally)
@@ -114,7 +114,7 @@ class FingerprintUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's fingerprints."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.exists(place):
+        if not storage.is_file(place):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
             with (
                 metrics.making(metrics.FINGERPRINT) as tally,
@@ -148,7 +148,7 @@ class TokenizeUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's tokens."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.exists(place):
+        if not storage.is_file(place):
             tokenizer = self._load()
             with metrics.making(self._name) as tally:
                 self._make(unit, place, tokenizer, tally)
@@ -216,7 +216,7 @@ class WriteShard(Step):
     def process(self, number: int) -> Iterator[int]:
         """Write shard `number` of the plan unless its marker is there."""
         marker = marker_url(self._markers, number)
-        if not storage.exists(marker):
+        if not storage.is_file(marker):
             with metrics.making(metrics.WRITE, "shards") as tally:
                 result = write_shard(self._plan.task(number), self._sources, self._out)
                 storage.write_text(marker, [to_json(result_json(result))])

@@ -47,7 +47,7 @@ class Surroundings:
         if self.folder != os.getcwd():  # noqa: PTH109
             with contextlib.suppress(OSError):  # whole paths and URLs need none
                 os.chdir(self.folder)
-        if not storage.exists(storage.join(spool, MARK)):
+        if not storage.is_file(storage.join(spool, MARK)):
             raise JobError(
                 f"the worker on {socket.gethostname()} does not see {spool}: give an --out that all"
                 " machines share (a URL such as s3://..., or a folder mounted on each)"

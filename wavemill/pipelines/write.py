@@ -15,6 +15,7 @@ from wavemill.pipelines import engine as engines
 from wavemill.pipelines.blocks import Blocks, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
+from wavemill.pipelines.lock import check_held
 from wavemill.pipelines.plan_files import PlanFiles, Shard, marker_url
 from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.settings import LAYOUT_VERSION
@@ -57,6 +58,7 @@ def write_dataset(job: Job, stock: Stock) -> dict[str, Any]:
         name for facts in job.facts for name in layout.stream_names(facts.name, facts.frame_rate)
     ]
     note = {"plan": name, "streams": streams, "audio": settings.audio != "none"}
+    check_held(job.spool)
     outdir.make_room(settings.out, job.spool, note)
     plan = outdir.plan_files(job.spool, name)
     buckets, shards = plan_shards(found.lengths, config)
@@ -135,8 +137,8 @@ def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:
 def _done(job: Job, markers: str, listed: Sequence[Shard]) -> bytearray:
     """Say of each shard whether its marker and all its files are there, 1 or 0.
 
-    A marker without its files is removed. Files are looked up a folder at a time: one by one, a
-    store would be asked some ten times a shard.
+    A marker without its files is removed. Local files are looked up a folder at a time; a store is
+    asked for each, many at once, as its listings may name what was removed.
     """
     done = bytearray(len(listed))
     marked = {int(name) for name in job.finished(markers.rsplit("/", 1)[-1]) if name.isdigit()}
@@ -148,7 +150,9 @@ def _done(job: Job, markers: str, listed: Sequence[Shard]) -> bytearray:
 
 
 def _sizes(job: Job, bucket: str) -> dict[str, int]:
-    """Return the sizes of a bucket's files by their paths in the dataset."""
+    """Return the sizes of a bucket's local files by their paths in the dataset."""
+    if not storage.is_local(job.settings.out):
+        return {}
     folder = storage.join(job.settings.out, bucket)
     try:
         files = list(storage.list_files(folder))
@@ -161,8 +165,16 @@ def _is_done(job: Job, marker: str, sizes: dict[str, int]) -> bool:
     """Say whether a marker is whole and all its files are there; else it is removed."""
     try:
         files = json.loads(storage.read_bytes(marker))["files"]
+        if not storage.is_local(job.settings.out):
+            paths = [file["path"] for file in files]
+            found = storage.sizes([storage.join(job.settings.out, path) for path in paths])
+            sizes = {
+                path: size for path, size in zip(paths, found, strict=True) if size is not None
+            }
         if all(_is_whole(job, file, sizes) for file in files):
             return True
+    except FileNotFoundError:
+        return False
     except (ValueError, KeyError, TypeError):
         job.reporter.say(f"{marker} is damaged: its shard is written again")
     storage.remove(marker)

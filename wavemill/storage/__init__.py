@@ -4,6 +4,8 @@ URLs are what fsspec takes: a local path, `s3://...`, `gs://...`, `http(s)://...
 Local paths stay paths (no `file://`): error messages and manifests look like what was given.
 """
 
+from wavemill.storage.conditions import compares, look, put_if, remove_if
+from wavemill.storage.faults import hide_secrets, holds_secrets, shown
 from wavemill.storage.reading import (
     FileInfo,
     each_name,
@@ -12,6 +14,7 @@ from wavemill.storage.reading import (
     glob,
     has_glob,
     info,
+    is_file,
     is_folder,
     is_within,
     list_files,
@@ -19,9 +22,10 @@ from wavemill.storage.reading import (
     open_read,
     read_bytes,
     sha256_of,
+    sizes,
 )
+from wavemill.storage.store import Written
 from wavemill.storage.urls import (
-    filesystem,
     folder_url,
     is_local,
     join,
@@ -35,6 +39,7 @@ from wavemill.storage.writing import (
     make_folder,
     remove,
     remove_empty_folders,
+    remove_files,
     remove_partial,
     write_atomically,
     write_bytes,
@@ -45,15 +50,19 @@ __all__ = [
     "FULL",
     "PARTIAL",
     "FileInfo",
+    "Written",
     "check_writable",
+    "compares",
     "each_name",
     "exists",
-    "filesystem",
     "fixed_part",
     "folder_url",
     "glob",
     "has_glob",
+    "hide_secrets",
+    "holds_secrets",
     "info",
+    "is_file",
     "is_folder",
     "is_local",
     "is_partial",
@@ -62,13 +71,19 @@ __all__ = [
     "list_files",
     "list_names",
     "local_path",
+    "look",
     "make_folder",
     "open_read",
+    "put_if",
     "read_bytes",
     "remove",
     "remove_empty_folders",
+    "remove_files",
+    "remove_if",
     "remove_partial",
     "sha256_of",
+    "shown",
+    "sizes",
     "write_atomically",
     "write_bytes",
     "write_text",

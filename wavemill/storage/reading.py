@@ -4,15 +4,16 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from wavemill.storage.urls import filesystem, is_local, join, local_path
+import fsspec
 
-ABSENT = (404, 410)
-"""HTTP's words for a file that is not there."""
+from wavemill.storage.asking import ask, store_of
+from wavemill.storage.store_file import open_store_file
+from wavemill.storage.urls import is_local, join, local_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +31,29 @@ def exists(url: str) -> bool:
     """Say whether there is a file or folder."""
     if is_local(url):
         return Path(local_path(url)).exists()
-    system, path = filesystem(url)
-    return bool(system.exists(path))
+    return ask(url, "look up", lambda store, path: store.exists(path))
+
+
+def is_file(url: str) -> bool:
+    """Say whether there is a file. A store is asked for it alone, so no listing decides."""
+    if is_local(url):
+        return os.path.isfile(local_path(url))  # noqa: PTH113 - a Path may raise
+    return ask(url, "look up", lambda store, path: store.is_file(path))
+
+
+def sizes(urls: Sequence[str]) -> list[int | None]:
+    """Return the sizes of many files of one store, asked for at once; None of what is not there."""
+    if not urls:
+        return []
+    paths = [store_of(url)[1] for url in urls]
+    return ask(urls[0], "look up", lambda store, _: store.sizes(paths))
 
 
 def is_folder(url: str) -> bool:
     """Say whether there is a folder (on an object store: anything below this prefix)."""
-    system, path = filesystem(url)
-    return bool(system.isdir(path))
+    if is_local(url):
+        return os.path.isdir(local_path(url))  # noqa: PTH112 - a Path may raise
+    return ask(url, "list", lambda store, path: store.is_folder(path))
 
 
 def is_within(url: str, folder: str) -> bool:
@@ -69,17 +85,20 @@ def fixed_part(url: str) -> str:
 
 
 def open_read(url: str) -> BinaryIO:
-    """Open a file for reading bytes; the file can seek."""
+    """Open a file for reading bytes; the file can seek.
+
+    What is read of a store is asked for again where that falters, in the middle of a file too.
+    """
     if is_local(url):
         return Path(local_path(url)).open("rb")
-    system, path = filesystem(url)
-    return cast("BinaryIO", system.open(path, "rb"))
+    return open_store_file(url)
 
 
 def read_bytes(url: str) -> bytes:
     """Read a whole file."""
-    with open_read(url) as file:
-        return file.read()
+    if is_local(url):
+        return Path(local_path(url)).read_bytes()
+    return ask(url, "read", lambda store, path: store.read_all(path))
 
 
 def sha256_of(url: str) -> str:
@@ -113,19 +132,13 @@ def info(url: str) -> FileInfo:
 
     Raises:
         FileNotFoundError: there is none.
-        OSError: the store cannot be asked.
+        PermissionError: the store refuses it.
+        StorageError: the store cannot be asked.
 
     """
     if is_local(url):
         return _local_info(url)
-    system, path = filesystem(url)
-    try:
-        entry = system.info(path)
-    except FileNotFoundError as error:
-        # fsspec says so of an HTTP server that does not answer, too.
-        if error.__cause__ is not None and getattr(error.__cause__, "status", 0) not in ABSENT:
-            raise ConnectionError(str(error.__cause__)) from error
-        raise
+    entry = ask(url, "look up", lambda store, path: store.info(path))
     return FileInfo(
         url=url,
         size=int(entry.get("size") or 0),
@@ -149,13 +162,15 @@ def list_names(folder: str) -> list[str]:
     if is_local(folder):
         place = Path(local_path(folder))
         return sorted(path.name for path in place.iterdir()) if place.is_dir() else []
-    system, path = filesystem(folder)
+    path = store_of(folder)[1]
     try:
-        found = system.ls(path, detail=False)
+        found = [
+            entry["name"].rstrip("/")
+            for entry in ask(folder, "list", lambda store, path: store.entries(path))
+        ]
     except FileNotFoundError:
         return []
-    names = {name.rstrip("/").rsplit("/", 1)[-1] for name in found if name.rstrip("/") != path}
-    return sorted(names)
+    return sorted({name.rsplit("/", 1)[-1] for name in found if name != path.rstrip("/")})
 
 
 def each_name(folder: str) -> Iterator[str]:
@@ -168,35 +183,48 @@ def each_name(folder: str) -> Iterator[str]:
             yield from (entry.name for entry in entries)
 
 
-def list_files(folder: str, leave_out: str | None = None) -> Iterator[FileInfo]:
-    """Yield every file below a folder, depth first in the order of names, hidden ones left out.
+def list_files(
+    folder: str, leave_out: str | None = None, *, hidden: bool = False
+) -> Iterator[FileInfo]:
+    """Yield every file below a folder, depth first in the order of names; hidden ones on demand.
 
     A local link to nowhere is a file with an empty version. The folder `leave_out` is passed over.
+    A store's listing may lack what was just written, and name what was removed.
     """
     if is_local(folder):
         passed = os.path.realpath(local_path(leave_out)) if leave_out else None
-        yield from _list_local(local_path(folder), (), passed)
+        yield from _list_local(local_path(folder), (), passed, hidden=hidden)
         return
     if leave_out is not None and folder.rstrip("/") == leave_out.rstrip("/"):
         return
-    system, path = filesystem(folder)
-    entries = {entry["name"]: entry for entry in system.ls(path, detail=True)}
+    path = store_of(folder)[1]
+    entries = {
+        entry["name"]: entry
+        for entry in ask(folder, "list", lambda store, path: store.entries(path))
+    }
     for name, entry in sorted(entries.items()):
-        if posixpath.basename(name.rstrip("/")).startswith(".") or name.rstrip("/") == path:
+        if name.rstrip("/") == path or (_is_hidden(name) and not hidden):
             continue
         url = _url_of(name, folder)
         if entry["type"] == "directory":
-            yield from list_files(url, leave_out)
+            yield from list_files(url, leave_out, hidden=hidden)
         else:
             yield FileInfo(url=url, size=int(entry.get("size") or 0), version=_version(entry))
 
 
-def _list_local(folder: str, above: tuple[str, ...], passed: str | None) -> Iterator[FileInfo]:
+def _is_hidden(name: str) -> bool:
+    return posixpath.basename(name.rstrip("/")).startswith(".")
+
+
+def _list_local(
+    folder: str, above: tuple[str, ...], passed: str | None, *, hidden: bool
+) -> Iterator[FileInfo]:
     """Walk a local folder, linked folders too, but not round in circles; `above` are real paths."""
     real = os.path.realpath(folder)
     if real in above or real == passed:
         return
-    for name in sorted(name for name in os.listdir(folder) if not name.startswith(".")):  # noqa: PTH208
+    names = [name for name in os.listdir(folder) if hidden or not _is_hidden(name)]  # noqa: PTH208
+    for name in sorted(names):
         path = join(folder, name)
         try:
             found = _local_info(path)
@@ -205,10 +233,15 @@ def _list_local(folder: str, above: tuple[str, ...], passed: str | None) -> Iter
         if found.is_file:
             yield found
         elif os.path.isdir(path):  # noqa: PTH112
-            yield from _list_local(path, (*above, real), passed)
+            yield from _list_local(path, (*above, real), passed, hidden=hidden)
 
 
 def glob(pattern: str) -> list[str]:
     """Expand a glob, sorted; files and folders."""
-    system, path = filesystem(pattern)
-    return [_url_of(found, pattern) for found in sorted(system.glob(path))]
+    if is_local(pattern):
+        found = fsspec.filesystem("file").glob(str(Path(local_path(pattern)).absolute()))
+        return [_url_of(path, pattern) for path in sorted(found)]
+    return [
+        _url_of(path, pattern)
+        for path in sorted(ask(pattern, "list", lambda store, path: store.glob(path)))
+    ]

@@ -7,12 +7,13 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from wavemill.errors import JobError
-from wavemill.storage.urls import filesystem, is_local, local_path
+from wavemill.storage.asking import ask, store_of
+from wavemill.storage.urls import is_local, local_path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says where a file cannot grow."""
@@ -34,10 +35,12 @@ def write_atomically(url: str) -> Iterator[BinaryIO]:
     """Open a file that appears under its name whole, when the block ends, or never.
 
     Local files are written beside their place, flushed to disk and renamed. For an object store
-    the file grows in the temporary folder and is put in one upload, which stores commit at its end.
+    the file grows in the temporary folder and is put in one upload, which stores commit at its end;
+    that the store holds what it was sent is checked.
 
     Raises:
         JobError: the disk is full.
+        StorageError: the store does not take it.
 
     """
     try:
@@ -67,8 +70,7 @@ def _write_atomically(url: str) -> Iterator[BinaryIO]:
         if place is not None:
             partial.replace(place)
         else:
-            system, path = filesystem(url)
-            system.put_file(str(partial), path)
+            ask(url, "write", lambda store, path: store.put(path, partial))
     finally:
         partial.unlink(missing_ok=True)
         if place is None:
@@ -117,9 +119,17 @@ def remove(url: str) -> None:
         else:
             path.unlink(missing_ok=True)
         return
-    system, path_within = filesystem(url)
-    if system.exists(path_within):
-        system.rm(path_within, recursive=True)
+    ask(url, "remove", lambda store, path: store.remove(path))
+
+
+def remove_files(urls: Sequence[str]) -> None:
+    """Remove files of one place, no folders; what is not there is no error."""
+    if not urls or is_local(urls[0]):
+        for url in urls:
+            Path(local_path(url)).unlink(missing_ok=True)
+        return
+    paths = [store_of(url)[1] for url in urls]
+    ask(urls[0], "remove", lambda store, _: store.remove_files(paths))
 
 
 def remove_empty_folders(folders: Iterable[str]) -> None:
@@ -136,7 +146,10 @@ def is_partial(name: str, of: Container[str] | None = None) -> bool:
 
 
 def remove_partial(folder: str, names: Container[str] | None = None) -> None:
-    """Remove what killed writers left below a local folder, or of some files right in it.
+    """Remove what killed writers left below a folder, or of some files right in it.
+
+    On a store that is parts of uploads, which are paid for but not listed; where it does not let us
+    see them, its own rules must remove them (README).
 
     Args:
         folder: where; at any level if no names are given, so it must be one that only we write to.
@@ -144,6 +157,9 @@ def remove_partial(folder: str, names: Container[str] | None = None) -> None:
 
     """
     if not is_local(folder):
+        if names is None:
+            with contextlib.suppress(OSError):
+                ask(folder, "list the uploads below", lambda store, path: store.abort_uploads(path))
         return
     place = Path(local_path(folder))
     for path in place.rglob(f".*{PARTIAL}") if names is None else place.glob(f".*{PARTIAL}"):

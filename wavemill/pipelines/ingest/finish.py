@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain
 
 from wavemill import storage
+from wavemill.errors import StorageError
 from wavemill.pipelines.ingest import places
 from wavemill.pipelines.ingest.before import Before, owner_of, with_window
 from wavemill.pipelines.ingest.row import STAGE, Row
@@ -45,6 +46,8 @@ def finish(
         outcome = row.outcome
         if isinstance(outcome, Reject):
             yield _printable(outcome)
+        elif storage.holds_secrets(outcome.url):
+            yield _secret(row, outcome)
         elif isinstance(found, tuple):
             yield _reject(row, outcome, _name(row, outcome), *found)
         elif (result := _identified(row, outcome, found, ledger, before)) is not None:
@@ -88,6 +91,8 @@ def version_of(url: str) -> Lookup:
         return MISSING_FILE, "there is no such file; correct the path or put the file there"
     except NotADirectoryError:
         return MISSING_FILE, "a part of the path is a file, not a folder; correct the path"
+    except StorageError:  # nothing is wrong with the file
+        raise
     except Exception as error:  # noqa: BLE001 - stores raise what they like
         return UNREADABLE, f"cannot look the file up: {error}"
     if not found.is_file:
@@ -138,6 +143,17 @@ def _longer_names(row: Row, recording: Recording) -> Iterator[str]:
     for folder in reversed(above):
         path = f"{folder}/{path}"
         yield path_id(with_window(path, recording))
+
+
+def _secret(row: Row, recording: Recording) -> Reject:
+    """Reject a row whose URL would carry a password or a signature into the dataset."""
+    url = storage.shown(recording.url)
+    shown = replace(recording, url=url)
+    words = (
+        "its URL holds credentials, which would lie in the dataset; give the plain URL, and the"
+        " credentials to the store's client (as AWS_ACCESS_KEY_ID, or ~/.netrc)"
+    )
+    return _reject(row, shown, path_id(url), UNREADABLE, words)
 
 
 def _is_text(text: str) -> bool:

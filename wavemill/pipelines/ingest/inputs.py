@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from wavemill import storage
-from wavemill.errors import JobError, RejectedError, UsageError
+from wavemill.errors import JobError, RejectedError, StorageError, UsageError
 from wavemill.pipelines.ingest import places
 from wavemill.pipelines.ingest.folders import kind_of_file, sources_below
 from wavemill.pipelines.ingest.lines import read_lines
@@ -50,6 +50,12 @@ def queue_inputs(inputs: Sequence[str], ledger: Ledger, leave_out: str | None = 
     for written in inputs:
         if not written:
             raise UsageError("an input is empty; is a variable of the command line not set?")
+        if storage.holds_secrets(written):
+            raise UsageError(
+                f"the input {storage.shown(written)} is given with credentials, which would lie in"
+                " the dataset: give the plain URL, and them to the store's client (as"
+                " AWS_ACCESS_KEY_ID, or ~/.netrc)"
+            )
         given = places.absolute(written)
         sources = _expand(given, written, passed)
         first = next(sources, None)
@@ -91,7 +97,7 @@ def _expand(url: str, written: str, leave_out: str | None) -> Iterator[Source]:
         else:
             _check_exists(url, written)
             yield _named(url)
-    except UsageError:
+    except (UsageError, StorageError):
         raise
     except JobError as error:
         raise UsageError(f"{error}; install what it needs, or correct the address") from error

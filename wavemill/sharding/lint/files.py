@@ -111,34 +111,26 @@ def check_strays(dataset: Dataset, report: Report) -> None:
     shards = dataset.content["shards"]
     listed = {path for shard in shards for path in expected_files(dataset.content, shard)}
     named = {shard["bucket"] for shard in shards}
-    system, root = storage.filesystem(dataset.url)
     for folder in storage.list_names(dataset.url):
-        place = posixpath.join(root, folder)
+        place = storage.join(dataset.url, folder)
         if storage.is_partial(folder, BESIDE_BUCKETS):
             report.add(".", "", f"{folder} was left by a job that was killed; remove it")
-        elif folder in named and system.isdir(place):
-            _check_folder(system, place, folder, listed, report)
-        elif layout.is_bucket(folder) and system.isdir(place):
+        elif folder in named and storage.is_folder(place):
+            _check_folder(place, folder, listed, report)
+        elif layout.is_bucket(folder) and storage.is_folder(place):
             report.add(folder, "", f"{folder} belongs to no shard; remove it")
 
 
-def _check_folder(system: Any, place: str, folder: str, listed: set[str], report: Report) -> None:
-    for found in _files_below(system, place):
-        path = folder + found.removeprefix(place)
+def _check_folder(place: str, folder: str, listed: set[str], report: Report) -> None:
+    for found in storage.list_files(place, hidden=True):
+        path = folder + found.url.removeprefix(place)
         name = posixpath.basename(path)
         if storage.is_partial(name):
             report.add(folder, "", f"{path} was left by a job that was killed; remove it")
-        elif path not in listed and not name.startswith("."):
+        elif path not in listed and not name.startswith(".") and _is_there(found.url):
             report.add(folder, "", f"{path} belongs to no shard; remove it")
 
 
-def _files_below(system: Any, folder: str) -> Iterator[str]:
-    """Yield the paths of all files below a folder, hidden ones too, in the order of names."""
-    for entry in sorted(system.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
-        name = entry["name"].rstrip("/")
-        if name == folder:  # an object store's marker of the folder itself
-            continue
-        if entry["type"] == "directory":
-            yield from _files_below(system, name)
-        else:
-            yield name
+def _is_there(url: str) -> bool:
+    """Ask for a file that a listing named: a store's may name what was removed."""
+    return storage.is_local(url) or storage.is_file(url)
