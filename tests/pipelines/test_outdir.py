@@ -135,14 +135,15 @@ def test_a_job_killed_while_it_removes_still_knows_what_is_left(
     content = {"format": "wavemill", "shards": [{"files": [{"path": path} for path in listed]}]}
     storage.write_text(storage.join(out, "dataset.json"), [json.dumps(content)])
     note = {"plan": "2e", "streams": [], "audio": True}
-    remove = storage.remove
+    remove = storage.remove_files
 
-    def killed(url: str) -> None:
-        if url.endswith(listed[1]):
-            raise KeyboardInterrupt
-        remove(url)
+    def killed(urls: list[str]) -> None:
+        for url in urls:
+            if url.endswith(listed[1]):
+                raise KeyboardInterrupt
+            remove([url])
 
-    monkeypatch.setattr(storage, "remove", killed)
+    monkeypatch.setattr(storage, "remove_files", killed)
     with pytest.raises(KeyboardInterrupt):
         make_room(out, spool, note)
     monkeypatch.undo()
