@@ -117,6 +117,13 @@ def write_unit(url: str, schema: pa.Schema) -> Iterator[UnitWriter]:
         writer.flush()
 
 
+def _remedy(error: Exception) -> str:
+    """Say what to do about a unit that cannot be read; only a damaged one is worth nothing."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{storage.remedy(error)}, and run the same command again"
+    return "remove it and run the job again"
+
+
 _Body = tuple[memoryview, list[int]]
 
 
@@ -139,9 +146,7 @@ class UnitReader:
             numbers = range(self._file.num_record_batches)
             self._batches = [self._file.get_batch(number) for number in numbers]
         except (OSError, pa.ArrowInvalid) as error:
-            raise JobError(
-                f"cannot read {url} of the spool: {error}; remove it and run the job again"
-            ) from error
+            raise JobError(f"cannot read {url} of the spool: {error}; {_remedy(error)}") from error
         self._starts = [*accumulate((batch.num_rows for batch in self._batches), initial=0)]
         self._bodies: dict[str, list[_Body]] = {}
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import psutil
@@ -40,27 +39,30 @@ def run(warm: WarmServer, given: Path, out: Path, workers: int) -> float:
     words = ("prepare", str(given), "--out", str(out), "--tokenizer", "mvq", "--segment", "none",
              "--max-rejected", "1", "--unit-mb", "2", "--workers", str(workers))  # fmt: skip
     process = warm.start(words, log, {})
-    peak = [0.0]
-    watch = threading.Thread(target=_watch, args=(process.pid, peak))
+    peak, ended = [0.0], threading.Event()
+    watch = threading.Thread(target=_watch, args=(process.pid, peak, ended))
     watch.start()
-    code = process.wait(SECONDS)
-    watch.join()
+    try:
+        code = process.wait(SECONDS)
+    finally:
+        ended.set()
+        watch.join()
+    assert peak[0]
     said = [line for line in log.read_text().splitlines() if not line.startswith(PROGRESS)]
     assert code == 0, said
     assert len(said) == 3, said  # the summary, how many were rejected, and what comes next
     return peak[0]
 
 
-def _watch(driver: int, peak: list[float]) -> None:
-    while found := members(driver):
+def _watch(driver: int, peak: list[float], ended: threading.Event) -> None:
+    while not ended.wait(0.1):
         total = 0
-        for pid in found:
+        for pid in members(driver):
             try:
                 total += psutil.Process(pid).memory_full_info().pss
             except psutil.Error:
                 continue
         peak[0] = max(peak[0], total / 1e6)
-        time.sleep(0.1)
 
 
 def check(out: Path, count: int) -> None:

@@ -312,7 +312,7 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
         return die_or_do
 
-    for module, name in ((writing, "_write_atomically"), (storage, "remove")):
+    for module, name in ((writing, "_write_local"), (storage, "remove")):
         monkeypatch.setattr(module, name, dying(getattr(module, name)))
 
 

@@ -220,7 +220,7 @@ def test_a_writer_that_is_killed_leaves_only_what_remove_partial_takes(tmp_path:
     assert left.name != "x"
     storage.remove_partial(str(tmp_path))
     assert not list(tmp_path.iterdir())
-    with pytest.raises(FileNotFoundError):  # nothing is left to rename
+    with pytest.raises(JobError, match="No such file"):  # nothing is left to rename
         writer.__exit__(None, None, None)
 
 

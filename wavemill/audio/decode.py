@@ -19,7 +19,7 @@ from wavemill.audio.ffmpeg import open_ffmpeg
 from wavemill.audio.mpeg import is_mpeg_audio
 from wavemill.audio.sndfile import open_sndfile
 from wavemill.audio.stream import AudioInfo, AudioStream
-from wavemill.errors import RejectedError
+from wavemill.errors import JobError, RejectedError
 from wavemill.records import (
     EMPTY,
     MISSING_FILE,
@@ -41,6 +41,7 @@ def open_audio(
 
     Raises:
         RejectedError: the file is missing, unreadable, empty, truncated or no audio.
+        JobError: the disk is gone, or the machine has nothing left to open a file with.
 
     """
     with _open_bytes(url, byte_offset, num_bytes) as file:
@@ -84,6 +85,10 @@ def _open_bytes(url: str, byte_offset: int, num_bytes: int | None) -> Iterator[B
     except FileNotFoundError as error:
         raise RejectedError(MISSING_FILE, f"no such file: {url}") from error
     except OSError as error:
+        if storage.is_local(url) and not storage.is_of_the_file(storage.local_path(url), error):
+            # A reject would be kept, and outlast the fault.
+            words = f"cannot read {url}: {error.strerror or error}"
+            raise JobError(f"{words}; {storage.remedy(error)}") from error
         raise RejectedError(UNREADABLE, f"cannot read {url}: {error}") from error
 
 

@@ -16,7 +16,7 @@ from wavemill.audio.stream import (
     cut_short,
     too_long,
 )
-from wavemill.errors import RejectedError, StorageError
+from wavemill.errors import RejectedError
 from wavemill.records import EMPTY, UNDECODABLE
 
 DEEP_SUBTYPES = {"PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_24", "ALAC_32"}
@@ -53,7 +53,7 @@ class Source:
     def __init__(self, file: Any) -> None:
         """Read from a binary file."""
         self._file = file
-        self._error: OSError | StorageError | None = None
+        self._error: Exception | None = None
         self._place = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -74,7 +74,7 @@ class Source:
             return int(self._file.readinto(buffer))
         except ValueError as error:  # of a server that gives no ranges
             self._error = OSError(str(error))
-        except (OSError, StorageError) as error:
+        except Exception as error:  # noqa: BLE001 - `check` raises it
             self._error = error
         return 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from wavemill.errors import JobError, UsageError
-from wavemill.pipelines import remote, worker
+from wavemill.pipelines import remote, whereabouts, worker
 from wavemill.specs import check_range
 
 LOCAL = "DirectRunner"
@@ -122,7 +122,7 @@ def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> 
 
 
 def _local(engine: Engine, build: Callable[[Any], None]) -> Outcome:
-    with _runner(engine) as runner:
+    with _runner(engine) as (runner, notes):
         options = [f"--direct_num_workers={engine.workers or 1}", *engine.options]
         pipeline = _pipeline(runner, options, build)
 
@@ -131,7 +131,7 @@ def _local(engine: Engine, build: Callable[[Any], None]) -> Outcome:
             result.wait_until_finish()
             return _outcome(result)
 
-        return _aside(work)
+        return _aside(work, notes)
 
 
 def _remote(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> Outcome:
@@ -165,7 +165,7 @@ def abort(error: BaseException) -> None:
         fail(error)
 
 
-def _aside(work: Callable[[], Outcome]) -> Outcome:
+def _aside(work: Callable[[], Outcome], notes: int | None) -> Outcome:
     """Work in another thread: what stops the job need not wait for the units Beam has begun.
 
     Neither a signal need, nor a worker process that died: Beam itself would wait for it forever.
@@ -184,8 +184,7 @@ def _aside(work: Callable[[], Outcome]) -> Outcome:
 
     def on_death(report: threading.ExceptHookArgs) -> None:
         if report.thread is not None and report.thread.name == BEAM_WORKER_THREAD:
-            words = f"a worker process died ({report.exc_value}); too little memory? give fewer"
-            fail(JobError(f"{words} --workers"))
+            fail(JobError(_obituary(report.exc_value, whereabouts.last_words(notes))))
 
     before, threading.excepthook = threading.excepthook, on_death
     threading.Thread(target=serve, daemon=True).start()
@@ -199,17 +198,27 @@ def _aside(work: Callable[[], Outcome]) -> Outcome:
     return found
 
 
+def _obituary(error: BaseException | None, at: str) -> str:
+    if not at:
+        return f"a worker process died ({error}); too little memory? give fewer --workers"
+    return (
+        f"a worker process died ({error}) at {at}; too little memory? give fewer --workers; if it"
+        " dies there again, leave that out"
+    )
+
+
 @contextlib.contextmanager
-def _runner(engine: Engine) -> Iterator[Any]:
+def _runner(engine: Engine) -> Iterator[tuple[Any, int | None]]:
+    """Give the runner, and the memory in which its workers note their whereabouts, if they do."""
     from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
     from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
     # Beam's "DirectRunner" would first try to download its Go runner.
     if engine.workers in (None, 1):
-        yield FnApiRunner()
+        yield FnApiRunner(), None
         return
-    with worker.command() as command:
-        yield FnApiRunner(SubprocessSDKEnvironment.from_command_string(command))
+    with worker.command() as (command, notes):
+        yield FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), notes
 
 
 def _last_words(error: BaseException) -> str:
@@ -219,7 +228,8 @@ def _last_words(error: BaseException) -> str:
     words = (reasons or lines or [type(error).__name__])[-1]
     # Beam wraps an error, as text, into others; ours speak for themselves.
     words = re.sub(r"^(RuntimeError: (?=[\w.]*Error:))*(wavemill\.errors\.\w+: )?", "", words)
-    return words.split(" [while running", 1)[0]
+    words = words.split(" [while running", 1)[0]
+    return re.sub(r"^\w*Error: \[Errno \d+\] (.+): '(.+)'$", r"\2: \1", words)
 
 
 def _one_line(error: Exception) -> str:

@@ -103,6 +103,7 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
     out = job.settings.out
     with locked(job.spool, job.reporter.say):
         base = _base(job)
+        _check_unchanged(job, base)
         before = Before(_known(job, base), whole=job.settings.segmenter.name == "none")
         rows = read_inputs(inputs, leave_out=out, before=before)
         outdir.mark(out, job.spool)
@@ -203,6 +204,19 @@ def _base(job: Job) -> Base:
             " written anew: `wavemill prepare` with all inputs makes it again"
         )
     return replace(base, parts=None)
+
+
+def _check_unchanged(job: Job, base: Base) -> None:
+    """Check that no other job has made another dataset of it since this one was set up."""
+    content, settings = base.dataset.content, job.settings
+    now = PrepareSettings.recorded(
+        content["settings"],
+        out=settings.out,
+        inputs=settings.inputs,
+        tokenizers=settings.tokenizers,
+    )
+    if now.data_json() != settings.data_json() or facts_of(content) != job.facts:
+        raise JobError(f"{job.settings.out} was changed by another job just now; run it again")
 
 
 def _known(job: Job, base: Base) -> Iterator[Recording]:

@@ -120,6 +120,7 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
     started = time.monotonic()
     job = merge.job
     with locked(job.spool, job.reporter.say):
+        _check_free(job.settings.out, job.settings.inputs)  # another job may have ended since
         outdir.mark(job.settings.out, job.spool)
         reused = _count_done(merge)
         parts = [replace(part, joined=part.inputs) for part in read_back(job, merge.sources)]

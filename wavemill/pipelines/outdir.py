@@ -98,6 +98,22 @@ def clear_partial(out: str) -> None:
             storage.remove_partial(storage.join(out, name))
 
 
+def check_there(spool: str) -> None:
+    """Check that a spool is still where it was, before more is written to it.
+
+    Where a disk was unmounted, files would be written into the folder that lies beneath.
+
+    Raises:
+        JobError: it was removed, or its disk is gone.
+
+    """
+    if storage.is_local(spool) and not storage.exists(storage.join(spool, MARK)):
+        raise JobError(
+            f"{spool} is gone: it was removed, or its disk unmounted, while the job ran; put it"
+            " back and run the same command again"
+        )
+
+
 def make_room(out: str, spool: str, note: dict[str, Any]) -> None:
     """Remove the shards of another plan, and first of all what makes them a dataset.
 

@@ -89,6 +89,7 @@ def prepare(job: Job, *, clean: bool = False) -> dict[str, Any]:
     # An input that is not there stops the job here.
     rows = read_inputs(job.settings.inputs, leave_out=out)
     with locked(job.spool, job.reporter.say):
+        check_keeps(out, job.settings.inputs)  # another job may have ended since
         outdir.mark(out, job.spool)
         intake = ingest(job, rows)
         if not intake.total:
@@ -152,8 +153,7 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
         # What flushes a file, or answers from afar, is waited for by several at a time.
         with ThreadPoolExecutor(WRITERS, thread_name_prefix="wavemill-ingest") as pool:
             for unit, recordings in _units(job, rows, intake):
-                place = unit_url(job.spool, RECORDINGS, unit)
-                writing.append(pool.submit(_write_unit, place, recordings))
+                writing.append(pool.submit(_write_unit, job.spool, unit, recordings))
                 if len(writing) > WRITERS:
                     writing.popleft().result()
                 intake.units.add(unit)
@@ -164,8 +164,10 @@ def ingest(job: Job, rows: Iterable[Recording | Reject]) -> Intake:
     return intake
 
 
-def _write_unit(place: str, recordings: Sequence[Recording]) -> None:
+def _write_unit(spool: str, unit: str, recordings: Sequence[Recording]) -> None:
+    place = unit_url(spool, RECORDINGS, unit)
     if not storage.is_file(place):
+        outdir.check_there(spool)
         with write_unit(place, RECORDING_SCHEMA) as file:
             for recording in recordings:
                 file.add(recording_row(recording))

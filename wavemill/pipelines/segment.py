@@ -9,6 +9,7 @@ from typing import Any
 from wavemill.audio import open_recording
 from wavemill.digest import digest_number
 from wavemill.errors import RejectedError
+from wavemill.pipelines import whereabouts
 from wavemill.pipelines.cut import TOLERANCE_SECONDS, AudioForm, Cut, cut_file
 from wavemill.pipelines.measures import count_characters
 from wavemill.pipelines.segmenters.base import Segmenter, whole_of
@@ -40,6 +41,7 @@ def _segment_file(
     recordings: Sequence[Recording], segmenter: Segmenter, form: AudioForm
 ) -> Iterator[Segment | Reject]:
     """Cut the recordings of one file; nothing of a broken file comes through."""
+    whereabouts.note(f"the recording {recordings[0].id} ({recordings[0].source})")
     opened = partial(open_recording, recordings[0])
     chosen: list[tuple[Recording, Iterable[Span]]] = []
     for recording in recordings:

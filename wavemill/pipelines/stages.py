@@ -8,10 +8,11 @@ import numpy as np
 
 from wavemill import storage
 from wavemill.errors import JobError
-from wavemill.pipelines import metrics
+from wavemill.pipelines import metrics, whereabouts
 from wavemill.pipelines.fingerprint import fingerprint_unit
 from wavemill.pipelines.ingest.finish import version_of
 from wavemill.pipelines.metrics import Tally
+from wavemill.pipelines.outdir import check_there
 from wavemill.pipelines.plan_files import PlanFiles, marker_url
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
@@ -71,6 +72,7 @@ class SegmentUnit(Step):
         reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
         recordings = [recording_from_row(row) for row in reader.rows()]
         seconds = 0.0
+        check_there(self._spool)
         with write_unit(place, SEGMENT_SCHEMA) as file:
             for result in segment_unit(recordings, segmenter, self._form):
                 row = segment_row(result)
@@ -99,8 +101,10 @@ def _check_versions(recordings: Sequence[Recording]) -> None:
 
     """
     for url, version in {(r.url, r.version) for r in recordings if storage.is_local(r.url)}:
-        if version_of(url) != version:
-            raise JobError(f"{url} was changed while the job read it; let it be, and run it again")
+        now = version_of(url)
+        if now != version:
+            what = "changed" if isinstance(now, str) else "removed, or its disk unmounted,"
+            raise JobError(f"{url} was {what} while the job read it; let it be, and run it again")
 
 
 class FingerprintUnit(Step):
@@ -116,6 +120,8 @@ class FingerprintUnit(Step):
         place = unit_url(self._spool, self._stage, unit)
         if not storage.is_file(place):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
+            check_there(self._spool)
+            whereabouts.note(f"the fingerprints of unit {unit}")
             with (
                 metrics.making(metrics.FINGERPRINT) as tally,
                 write_unit(place, FINGERPRINT_SCHEMA) as file,
@@ -165,6 +171,7 @@ class TokenizeUnit(Step):
 
     def _make(self, unit: str, place: str, tokenizer: Tokenizer, tally: Tally) -> None:
         segments = UnitReader(unit_url(self._spool, self._segments, unit))
+        check_there(self._spool)
         with write_unit(place, TOKEN_SCHEMA) as file:
             for row in tokenize_unit(segments, tokenizer):
                 num_bytes = len(row.get("npy") or b"") + len(row.get("times") or b"")
@@ -198,6 +205,8 @@ class RestoreShard(Step):
         ):
             raise JobError(f"{task.url} was changed while the job read it; run it again")
         shard = shards[task.number]
+        check_there(self._target.spool)
+        whereabouts.note(f"shard {task.number} of {task.url}")
         with metrics.making(metrics.RESTORE) as tally:
             restore_shard(dataset, shard, self._target, task.prefix)
             tally["samples"] += shard["samples"]
@@ -217,8 +226,11 @@ class WriteShard(Step):
         """Write shard `number` of the plan unless its marker is there."""
         marker = marker_url(self._markers, number)
         if not storage.is_file(marker):
+            check_there(self._sources.spool)
+            whereabouts.note(f"shard {number} of {self._out}")
             with metrics.making(metrics.WRITE, "shards") as tally:
                 result = write_shard(self._plan.task(number), self._sources, self._out)
+                check_there(self._sources.spool)
                 storage.write_text(marker, [to_json(result_json(result))])
                 tally["samples"] += result.samples
                 tally[metrics.AUDIO] += round(1000 * result.seconds)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill.audio import mono_blocks, open_flac
+from wavemill.pipelines import whereabouts
 from wavemill.records import TOKENIZER_FAILED
 from wavemill.spool import UnitReader
 from wavemill.tokenizers.base import Codes, TimedTokenizer, Times, Tokenizer, TokenizerFacts
@@ -35,9 +36,17 @@ def tokenize_unit(segments: UnitReader, tokenizer: Tokenizer) -> Iterator[dict[s
         else:
             clips.append(None)
         if seconds >= BATCH_SECONDS:
+            _note(tokenizer, segments, index + 1 - len(clips), index)
             yield from _encode(clips, tokenizer)
             clips, seconds = [], 0.0
+    if clips:
+        _note(tokenizer, segments, len(segments) - len(clips), len(segments) - 1)
     yield from _encode(clips, tokenizer)
+
+
+def _note(tokenizer: Tokenizer, segments: UnitReader, first: int, last: int) -> None:
+    ids = [segments.row(index, ["id"])["id"] for index in (first, last)]
+    whereabouts.note(f"the tokenizer {tokenizer.facts.name}, segments {ids[0]} to {ids[1]}")
 
 
 def read_clip(segments: UnitReader, index: int, sample_rate: int) -> npt.NDArray[np.float32]:

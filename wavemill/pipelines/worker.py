@@ -14,16 +14,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from wavemill.pipelines import whereabouts
+
 POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def command() -> Iterator[str]:
-    """Give the shell command that starts a worker, which ends with the block or this process."""
-    with lifeline() as (link, target):
+def command() -> Iterator[tuple[str, int | None]]:
+    """Give the shell command that starts a worker, which ends with the block or this process.
+
+    With it comes the descriptor of the memory in which workers note their whereabouts.
+    """
+    with lifeline() as (link, target), whereabouts.shared() as (notes, place):
         words = [sys.executable, "-m", __name__, link, target]
         # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
-        yield f"trap '' INT TERM; exec {shlex.join(words)}"
+        yield f"trap '' INT TERM; {whereabouts.VARIABLE}={place} exec {shlex.join(words)}", notes
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Local paths stay paths (no `file://`): error messages and manifests look like wh
 """
 
 from wavemill.storage.conditions import compares, look, put_if, remove_if
+from wavemill.storage.disks import FULL, is_of_the_file, remedy
 from wavemill.storage.faults import hide_secrets, holds_secrets, shown
 from wavemill.storage.reading import (
     FileInfo,
@@ -32,7 +33,6 @@ from wavemill.storage.urls import (
     local_path,
 )
 from wavemill.storage.writing import (
-    FULL,
     PARTIAL,
     check_writable,
     is_partial,
@@ -65,6 +65,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "is_local",
+    "is_of_the_file",
     "is_partial",
     "is_within",
     "join",
@@ -76,6 +77,7 @@ __all__ = [
     "open_read",
     "put_if",
     "read_bytes",
+    "remedy",
     "remove",
     "remove_empty_folders",
     "remove_files",

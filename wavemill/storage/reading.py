@@ -1,5 +1,6 @@
 """What is there, and what it holds: look up, list, read."""
 
+import errno
 import hashlib
 import os
 import posixpath
@@ -14,6 +15,9 @@ import fsspec
 from wavemill.storage.asking import ask, store_of
 from wavemill.storage.store_file import open_store_file
 from wavemill.storage.urls import is_local, join, local_path
+
+_OF_ONE = (errno.ENOENT, errno.ELOOP, errno.EACCES)
+"""Errors that one name of a folder may give; others, or an empty folder now, concern them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +232,10 @@ def _list_local(
         path = join(folder, name)
         try:
             found = _local_info(path)
-        except OSError:
+        except OSError as error:
+            # It may have been a folder of many files, all of which would be left out unnoticed.
+            if error.errno not in _OF_ONE or not os.listdir(folder):  # noqa: PTH208
+                raise
             found = FileInfo(url=path, size=0, version="")
         if found.is_file:
             yield found

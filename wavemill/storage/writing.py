@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import re
 import shutil
@@ -9,14 +10,12 @@ import tempfile
 import uuid
 from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from wavemill.errors import JobError
 from wavemill.storage.asking import ask, store_of
+from wavemill.storage.disks import remedy
 from wavemill.storage.urls import is_local, local_path
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says where a file cannot grow."""
 
 PARTIAL = ".part"
 """Suffix of a file being written; it is garbage once its writer is gone."""
@@ -39,42 +38,81 @@ def write_atomically(url: str) -> Iterator[BinaryIO]:
     that the store holds what it was sent is checked.
 
     Raises:
-        JobError: the disk is full.
+        JobError: the disk is full, read-only, or gone.
         StorageError: the store does not take it.
 
     """
-    try:
-        with _write_atomically(url) as file:
+    if is_local(url):
+        with _write_local(url) as file:
             yield file
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        words = os.strerror(error.errno)
-        where = "" if is_local(url) else f" of {tempfile.gettempdir()} (TMPDIR)"
-        raise JobError(f"cannot write {url}: {words}; make room on the disk{where}") from error
+        return
+    with _telling(url):
+        folder = Path(tempfile.mkdtemp(prefix="wavemill-"))
+    try:
+        partial = folder / "upload"
+        with _grown(partial, url) as file:
+            yield file
+        ask(url, "write", lambda store, path: store.put(path, partial))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _write_atomically(url: str) -> Iterator[BinaryIO]:
-    if is_local(url):
-        place = Path(local_path(url))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
-    else:
-        place, partial = None, Path(tempfile.mkdtemp(prefix="wavemill-")) / "upload"
+def _write_local(url: str) -> Iterator[BinaryIO]:
+    place = Path(local_path(url))
+    partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
-        with partial.open("wb") as file:
+        with _telling(url):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with _grown(partial, url) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if place is not None:
+        with _telling(url):
             partial.replace(place)
-        else:
-            ask(url, "write", lambda store, path: store.put(path, partial))
     finally:
-        partial.unlink(missing_ok=True)
-        if place is None:
-            shutil.rmtree(partial.parent, ignore_errors=True)
+        with contextlib.suppress(OSError):  # where the disk fails, that has been said
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _grown(partial: Path, url: str) -> Iterator[BinaryIO]:
+    """Open a new file, and flush it to disk when the block ends."""
+    with _telling(url):
+        raw = _TellingFile(partial, url)
+    # Its `write` tells by itself: in the block, other files may fail too.
+    with io.BufferedWriter(raw) as file:
+        yield cast("BinaryIO", file)
+        file.flush()
+        with _telling(url):
+            os.fsync(file.fileno())
+
+
+class _TellingFile(io.FileIO):
+    """A file that says what could not be written, and what to do about it."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        super().__init__(path, "wb")
+        self._url = url
+
+    def write(self, data: Any) -> int:
+        with _telling(self._url):
+            return super().write(data)
+
+
+@contextlib.contextmanager
+def _telling(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        words = error.strerror or str(error)
+        where = "" if is_local(url) else f" of {_temporary()} (TMPDIR)"
+        raise JobError(f"cannot write {url}: {words}; {remedy(error)}{where}") from error
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # there is none that can be written
+        return "temporary files"
 
 
 def check_writable(url: str) -> None:

@@ -20,7 +20,7 @@ from wavemill.pipelines.ingest.lhotse import (
 from wavemill.pipelines.ingest.nemo import read_nemo
 from wavemill.pipelines.ingest.places import AUDIO_SUFFIXES
 from wavemill.pipelines.ingest.row import STAGE, Row
-from wavemill.pipelines.ingest.seen import Ledger, Source
+from wavemill.pipelines.ingest.seen import Ledger, Source, telling
 from wavemill.pipelines.ingest.tables import read_parquet, read_table
 from wavemill.pipelines.ingest.tars import read_tar
 from wavemill.records import Recording, Reject
@@ -61,11 +61,13 @@ def read_inputs(
 
     Raises:
         UsageError: an input is not there, or is nothing that can be read.
+        JobError: a disk is gone, or the temporary folder full.
 
     """
     ledger = Ledger()
     try:
-        queue_inputs(inputs, ledger, leave_out)
+        with telling():
+            queue_inputs(inputs, ledger, leave_out)
     except BaseException:
         ledger.close()
         raise
@@ -74,9 +76,10 @@ def read_inputs(
 
 def _read(ledger: Ledger, before: Before | None) -> Iterator[Recording | Reject]:
     try:
-        if before is not None:
-            before.claim(ledger)
-        yield from finish(_rows(ledger), ledger, before)
+        with telling():
+            if before is not None:
+                before.claim(ledger)
+            yield from finish(_rows(ledger), ledger, before)
     finally:
         ledger.close()
 

@@ -3,6 +3,7 @@
 Lookups on object stores overlap; rows keep their order.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 
 from wavemill import storage
-from wavemill.errors import StorageError
+from wavemill.errors import JobError, StorageError
 from wavemill.pipelines.ingest import places
 from wavemill.pipelines.ingest.before import Before, owner_of, with_window
 from wavemill.pipelines.ingest.row import STAGE, Row
@@ -50,6 +51,9 @@ def finish(
             yield _secret(row, outcome)
         elif isinstance(found, tuple):
             yield _reject(row, outcome, _name(row, outcome), *found)
+        elif not _may_read(outcome):
+            words = "no permission to read the file; give it"
+            yield _reject(row, outcome, _name(row, outcome), UNREADABLE, words)
         elif (result := _identified(row, outcome, found, ledger, before)) is not None:
             yield result
         elif before is not None:
@@ -84,7 +88,12 @@ def _popped(waiting: deque[tuple[Row, Lookup | Future[Lookup]]]) -> tuple[Row, L
 
 
 def version_of(url: str) -> Lookup:
-    """Return a file's version ("" where a server does not tell), or what is wrong with it."""
+    """Return a file's version ("" where a server does not tell), or what is wrong with it.
+
+    Raises:
+        JobError: the disk that it lies on is gone.
+
+    """
     try:
         found = storage.info(url)
     except FileNotFoundError:
@@ -93,11 +102,28 @@ def version_of(url: str) -> Lookup:
         return MISSING_FILE, "a part of the path is a file, not a folder; correct the path"
     except StorageError:  # nothing is wrong with the file
         raise
+    except OSError as error:
+        if storage.is_local(url) and not storage.is_of_the_file(storage.local_path(url), error):
+            words = f"cannot look {url} up: {error.strerror or error}"
+            raise JobError(f"{words}; {storage.remedy(error)}") from error
+        return UNREADABLE, f"cannot look the file up: {error}"
     except Exception as error:  # noqa: BLE001 - stores raise what they like
         return UNREADABLE, f"cannot look the file up: {error}"
     if not found.is_file:
         return UNREADABLE, "a folder or device, expected an audio file; correct the path"
     return found.version
+
+
+def _may_read(recording: Recording) -> bool:
+    """Say whether a local file may be read: found later, a reject would outlast the permission."""
+    if recording.member or not storage.is_local(recording.url):
+        return True
+    path = storage.local_path(recording.url)
+    return _may(path, os.R_OK) or not _may(path, os.F_OK)
+
+
+def _may(path: str, what: int) -> bool:
+    return os.access(path, what, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _name(row: Row, recording: Recording) -> str:

@@ -4,12 +4,15 @@ A temporary SQLite database holds which ids are taken, which files a manifest sp
 sources wait to be read, and lhotse's supervisions until their recordings come.
 """
 
+import contextlib
 import json
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
+from wavemill.errors import JobError
 from wavemill.records import Span, span_from_json, span_to_json, to_json
 
 CACHE_KIB = 64 << 10
@@ -43,6 +46,23 @@ def _key(*parts: str) -> bytes:
 
 def _bytes(url: str) -> bytes:
     return url.encode("utf-8", "surrogateescape")  # a local name may hold any byte
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """Say where the temporary database lies if it cannot be written.
+
+    Raises:
+        JobError: it cannot.
+
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise JobError(
+            f"cannot keep account of the inputs in {tempfile.gettempdir()} (TMPDIR): {error}; make"
+            " room there, or set TMPDIR to a folder on another disk"
+        ) from error
 
 
 class Ledger:
