@@ -24,7 +24,7 @@ from wavemill.records import Recording, recording_row, to_json
 
 RECORDINGS = "recordings"
 """The folder of what ingest writes, the first stage."""
-BATCH_ROWS = 64
+BATCH_ROWS = 1024
 BATCH_BYTES = 16 << 20
 
 MIN_UNIT = 8

@@ -11,10 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
 from typing import Any
-
-import pyarrow as pa
 
 from wavemill.audio import encode_opus, flac_to_float, resample, to_mono
 from wavemill.audio.encode import opus_rate
@@ -29,6 +26,8 @@ from wavemill.tokenizers.base import TokenizerFacts
 
 OPEN_UNITS = 512
 """How many memory-mapped unit files a worker keeps open."""
+FEW_ROWS = 8
+"""Of a unit, that are read one by one."""
 SAMPLES = 1024
 """Samples that are written at once."""
 HELD_BYTES = 64 << 20
@@ -109,23 +108,32 @@ def _open_unit(spool: str, stage: str, unit: str) -> UnitReader:
     return UnitReader(unit_url(spool, stage, unit))
 
 
+def _by_unit(members: Sequence[tuple[str, int]]) -> Iterator[tuple[str, list[int]]]:
+    """Yield the units of some members, each with the members' places."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for place, (unit, _) in enumerate(members):
+        found[unit].append(place)
+    yield from found.items()
+
+
 def _gather(task: ShardTask, spool: str, stage: str, names: Sequence[str]) -> list[list[Any]]:
-    """Return columns of the members' rows, read some units at a time."""
-    units = list(dict.fromkeys(unit for unit, _ in task.members))
-    tables: list[pa.Table] = []
-    rows: dict[tuple[str, int], int] = {}
-    start = 0
-    for part in range(0, len(units), OPEN_UNITS):
-        readers = {unit: _open_unit(spool, stage, unit) for unit in units[part : part + OPEN_UNITS]}
-        starts = dict(zip(readers, accumulate(map(len, readers.values()), initial=0), strict=False))
-        wanted = [(unit, row) for unit, row in task.members if unit in starts]
-        rows.update(zip(wanted, range(start, start + len(wanted)), strict=True))
-        start += len(wanted)
-        everything = pa.concat_tables([reader.table(names) for reader in readers.values()])
-        tables.append(everything.take([starts[unit] + row for unit, row in wanted]))
-    table = pa.concat_tables(tables)
-    if len(tables) > 1:
-        table = table.take([rows[member] for member in task.members])
+    """Return columns of the members' rows, read a unit at a time."""
+    columns: list[list[Any]] = [[None] * len(task.members) for _ in names]
+    for unit, places in _by_unit(task.members):
+        reader = _open_unit(spool, stage, unit)
+        rows = [task.members[place][1] for place in places]
+        for column, values in zip(columns, _values(reader, rows, names), strict=True):
+            for place, value in zip(places, values, strict=True):
+                column[place] = value
+    return columns
+
+
+def _values(reader: UnitReader, rows: Sequence[int], names: Sequence[str]) -> list[list[Any]]:
+    """Return columns of some rows: one by one if they are few, for a table takes its time."""
+    if len(rows) < FEW_ROWS:
+        found = [reader.row(row, names) for row in rows]
+        return [[row[name] for row in found] for name in names]
+    table = reader.table(names).take(rows)
     return [column.to_numpy(zero_copy_only=False).tolist() for column in table.columns]
 
 
@@ -231,11 +239,8 @@ def _read_arrays(
     members: Sequence[tuple[str, int]], where: tuple[str, str], name: str
 ) -> tuple[list[int], list[memoryview]]:
     """Read the arrays of some members, a unit at a time."""
-    by_unit: dict[str, list[int]] = defaultdict(list)
-    for place, (unit, _) in enumerate(members):
-        by_unit[unit].append(place)
     lengths, bodies = [0] * len(members), [memoryview(b"")] * len(members)
-    for unit, places in by_unit.items():
+    for unit, places in _by_unit(members):
         reader = UnitReader(unit_url(*where, unit))
         counts = reader.numbers("num_tokens")
         for place in places:
