@@ -185,6 +185,11 @@ class Meter(Reporter):
         self.begin(name)
         return super().stage(name, total)
 
+    def counting(self, name: str, *about: Any, **more: Any) -> Any:
+        """Take the beginning of a stage that workers are at for that of a step."""
+        self.begin(name)
+        return super().counting(name, *about, **more)
+
 
 def run(count: int, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run a job of so many recordings."""
