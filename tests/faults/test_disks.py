@@ -59,7 +59,7 @@ def check_spool(out: Path, whole: dict[str, str]) -> None:
     """All that is in the spool is what a whole job puts there, and no dataset is half there."""
     found = Folder(out).digests() if out.exists() else {}
     for name, digest in found.items():
-        if name.endswith(".arrow") or "/shards-" in name:
+        if name.startswith("_work/") and name.endswith((".arrow", ".json")) and "-" in name:
             assert whole[name] == digest, name
     if "dataset.json" in found:
         assert {**found, **whole} == found

@@ -44,7 +44,7 @@ def commands(corpus: Corpus) -> dict[str, tuple[str, ...]]:
 def test_jobs_that_meet_leave_what_one_after_the_other_would(
     few: Corpus, warm: WarmServer, tmp_path: Path
 ) -> None:
-    meet(few, warm, tmp_path, rounds=3, seed=1)
+    meet(few, warm, tmp_path, rounds=2, seed=1)
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_what_was_added_while_a_job_looked_at_its_inputs_is_not_dropped(
     run_prepare([old], out)
 
     @contextlib.contextmanager
-    def late(work: str) -> Iterator[None]:
+    def late(work: str, *_: object) -> Iterator[None]:
         run_add([new], out)
         with locked(work):
             yield
@@ -185,7 +185,7 @@ def test_add_goes_on_with_no_other_dataset_than_it_was_set_up_for(
     run_prepare([old], out)
 
     @contextlib.contextmanager
-    def late(work: str) -> Iterator[None]:
+    def late(work: str, *_: object) -> Iterator[None]:
         run_prepare([old], out, audio="none")
         with locked(work):
             yield
