@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from wavemill import storage
+from wavemill.pipelines.outdir import MARK
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.publish import Finished, publish
 from wavemill.pipelines.reject_rows import RejectRows
@@ -178,6 +179,7 @@ def make_dataset(
     part = Part(inputs=("drawn",), units=tuple(units), recordings=len(samples))
     stock = Stock(parts=[part], units=units, found=found, recordings=len(samples),
                   rejects=RejectRows(), losses=Losses(share=0.0, reasons=set()))  # fmt: skip
+    storage.write_text(storage.join(spool, MARK), ["{}"])
     publish(Finished(settings=settings, facts=streams, buckets=buckets, markers=markers,
                      stock=stock, spool=spool, notes=RunNotes()))  # fmt: skip
     return out
