@@ -91,7 +91,7 @@ def listens(process: "subprocess.Popen[str]") -> bool:
         (signal.SIGINT, "_work/lock"),
         (signal.SIGTERM, "_work/recordings/*"),
         (signal.SIGINT, "_work/segments-*/*"),
-        (signal.SIGINT, "_work/plan-*.arrow"),
+        (signal.SIGINT, "_work/plan-*/*.arrow"),
     ],
 )
 def test_a_signal_stops_a_job_in_any_stage(

@@ -56,11 +56,10 @@ def test_beams_validator_finds_nothing_wrong_for_dataflow(
     assert PipelineOptionsValidator(options, DataflowRunner()).validate() == []
 
 
-@pytest.mark.parametrize("name", ["project", "temp_location"])
-def test_the_validator_would_find_it(
-    arguments: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+def test_the_validator_would_find_a_wrong_one(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(JOB.parents[2])
-    wrong = [a for a in arguments if not a.startswith(f"--{name}=")] + [f"--{name}=not valid!"]
-    options = PipelineOptions([*wrong, "--runner=DataflowRunner"])
-    assert PipelineOptionsValidator(options, DataflowRunner()).validate()
+    options = PipelineOptions([*arguments, "--runner=DataflowRunner", "--project=not valid!"])
+    (said,) = PipelineOptionsValidator(options, DataflowRunner()).validate()
+    assert "project" in said

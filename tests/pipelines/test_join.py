@@ -273,7 +273,7 @@ def check_halfway(out: Path, old: dict[str, Any]) -> None:
         pytest.param("_work/recordings/*", marks=pytest.mark.slow),
         pytest.param("_work/tokens-*/*.arrow", marks=pytest.mark.slow),
         "_work/segments-*/*.arrow",
-        pytest.param("_work/plan-*.arrow", marks=pytest.mark.slow),
+        pytest.param("_work/plan-*/*.arrow", marks=pytest.mark.slow),
         "_work/shards-*/*.json",
     ],
 )

@@ -123,6 +123,7 @@ def kill_when(seen: Any, out: Path) -> None:
     process.wait()
 
 
+@pytest.mark.slow  # `tests/faults` kills at more moments
 def test_a_job_killed_in_every_stage_ends_with_the_same_bytes(
     undisturbed: Path, tmp_path: Path
 ) -> None:

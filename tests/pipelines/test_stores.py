@@ -139,7 +139,7 @@ def test_a_clip_that_is_refused_or_not_there_is_rejected(
     assert "the store refuses it" in rows[0]["detail"]
 
 
-@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize("failing", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_no_secret_is_written_or_said(
     store: StoreServer, manifest: str, out: str, tmp_path: Path, *, failing: bool
 ) -> None:

@@ -3,16 +3,16 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import pytest
 
 from tests.sharding.drawn import make_spool, shuffled_tasks, sources_of, token_samples
 from wavemill.digest import sha256
-from wavemill.errors import JobError
+from wavemill.errors import JobError, StorageError
 from wavemill.sharding.shard_files import ShardFiles, shard_files
 from wavemill.sharding.writer import write_shard
+from wavemill.storage.store import Store
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -66,16 +66,16 @@ def test_a_full_disk_is_said_though_it_shows_only_at_the_end(
 
 def test_a_store_that_breaks_off_holds_no_part_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     system = fsspec.filesystem("memory")
-    put = type(system).put_file
+    put = Store.put
 
-    def broken(self: Any, local: str, path: str, **more: Any) -> None:
+    async def broken(self: Store, path: str, file: Path) -> None:
         if path.endswith(".tar"):
-            raise ConnectionError("the store went away")
-        put(self, local, path, **more)
+            raise StorageError("the store went away")
+        await put(self, path, file)
 
-    monkeypatch.setattr(type(system), "put_file", broken)
+    monkeypatch.setattr(Store, "put", broken)
     with (
-        pytest.raises(ConnectionError, match="went away"),
+        pytest.raises(StorageError, match="went away"),
         shard_files("memory://broken", "bucket-00") as files,
         files.tar("a.tar") as tar,
     ):
