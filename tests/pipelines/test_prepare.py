@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import soundfile as sf
 
 from tests.broken import write_broken_folder
 from tests.conftest import SPEECH, UTTERANCES, read_jsonl, wavemill
+from wavemill.pipelines.units import WANTED
 from wavemill.records import safe_key
 
 JOB = ("--segment", "none", "--tokenizer", "beats", "--tokenizer", "mvq", "--buckets", "3",
@@ -121,6 +123,16 @@ def kill_when(seen: Any, out: Path) -> None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def test_names_that_a_job_left_which_was_killed_with_all_units_made_are_cleared_away(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    (out / "_work" / WANTED).write_bytes(b"names")
+    assert wavemill("prepare", UTTERANCES, "--out", out, *JOB).code == 0
+    assert not (out / "_work" / WANTED).exists()
 
 
 @pytest.mark.slow  # `tests/faults` kills at more moments

@@ -47,16 +47,20 @@ def survey_units(job: Job, units: Sequence[str], config: SurveyConfig) -> Survey
     blocks = list(Blocks(0, len(names), BLOCK_UNITS).each())
     held = [block_name(names[start:stop]) for start, stop in blocks]
     missing = as_names(held).missing_in(job.finished(stage))
+    place = storage.join(job.spool, NAMES)
     if missing.any():
-        _run(job, names, config, stage, int(missing.sum()))
+        _run(job, place, names, (config, stage), int(missing.sum()))
+    storage.remove(place)  # a job that was killed with all blocks made left it
     gatherer = Gatherer()
     for (start, _), block in zip(blocks, held, strict=True):
         gatherer.add(_read(unit_url(config.spool, stage, block)), start)
     return gatherer.survey()
 
 
-def _run(job: Job, names: Sequence[str], config: SurveyConfig, stage: str, missing: int) -> None:
-    place = storage.join(job.spool, NAMES)
+def _run(
+    job: Job, place: str, names: Sequence[str], to: tuple[SurveyConfig, str], missing: int
+) -> None:
+    config, stage = to
     write_names(place, names)
 
     def build(pipeline: Any) -> None:
@@ -71,7 +75,6 @@ def _run(job: Job, names: Sequence[str], config: SurveyConfig, stage: str, missi
     with watching(job, "survey", missing, files_watch(job, stage)):
         engine = _engine_for(job, len(names))
         job.notes.add(engine, engines.run(engine, build, "surveying", job.settings.out))
-    storage.remove(place)
 
 
 def _engine_for(job: Job, units: int) -> Engine:

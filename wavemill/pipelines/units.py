@@ -72,8 +72,8 @@ def run_units(
     total = sum(missing.values())
     reused = len(units) * len(job.stages) - total
     job.notes.reused_units = reused
+    place = storage.join(job.spool, WANTED)
     if total:
-        place = storage.join(job.spool, WANTED)
         wanted = UnitNames(as_names(units).select(_any_of(pending)))
         write_names(place, wanted)
         watch = UnitWatch(job, _watched(as_names(units), pending, len(wanted)), len(wanted))
@@ -89,7 +89,7 @@ def run_units(
         with watching(job, "units", watch.total, watch.look):
             what = "segmenting and tokenizing"
             job.notes.add(engine, engines.run(engine, build, what, job.settings.out))
-        storage.remove(place)
+    storage.remove(place)  # a job that was killed with all units made left it
     if reused:
         job.reporter.say(f"units: {reused} files were there before")
     return reused
