@@ -17,9 +17,14 @@ PORTABLE = [
 
 
 @pytest.mark.parametrize(
-    "options", [WORKERS, BEAMS_OWN, THREADS, PORTABLE],
-    ids=["two processes", "Beam's processes", "threads", "portable"],
-)  # fmt: skip
+    "options",
+    [
+        pytest.param(WORKERS, id="two processes"),
+        pytest.param(BEAMS_OWN, id="Beam's processes", marks=pytest.mark.slow),
+        pytest.param(THREADS, id="threads", marks=pytest.mark.slow),
+        pytest.param(PORTABLE, id="portable"),
+    ],
+)
 def test_a_runner_of_this_machine_makes_the_same_bytes(
     expected: dict[str, str], tmp_path: Path, options: list[str]
 ) -> None:

@@ -137,7 +137,9 @@ def free_from(spare: int) -> int:
     return next(itertools.islice(free, spare, None))
 
 
-@pytest.mark.parametrize("spare", [0, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize(
+    "spare", [0, 3, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2, 5, 8))]
+)
 def test_too_few_open_files_are_one_line_and_reject_nothing(
     spare: int, given: Path, tmp_path: Path
 ) -> None:

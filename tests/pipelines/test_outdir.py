@@ -183,7 +183,14 @@ def test_an_output_that_names_nothing_or_everything_is_refused(tmp_path: Path, g
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("given", ["in", "in/*", "in/**", "in/**/*.tar", "."])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "in",
+        "in/**",
+        *(pytest.param(g, marks=pytest.mark.slow) for g in ("in/*", "in/**/*.tar", ".")),
+    ],
+)
 def test_an_output_among_the_inputs_is_passed_over(tmp_path: Path, given: str) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
