@@ -33,7 +33,7 @@ from wavemill.sharding.dataset import Dataset
 class Spooled:
     """What the survey needs of a job."""
 
-    finished, count_finished = Job.finished, Job.count_finished
+    finished, count_finished, run = Job.finished, Job.count_finished, Job.run
 
     def __init__(self, spool: str) -> None:
         self.spool, self.engine = spool, Engine()

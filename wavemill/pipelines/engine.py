@@ -80,8 +80,9 @@ def split_beam_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         def error(self, message: str) -> NoReturn:
             raise UsageError(f"an option of Beam: {message}")
 
-    with contextlib.suppress(ImportError):  # Beam learns of Dask's options with its runner alone
-        importlib.import_module(remote.DASK)
+    if any(argument.startswith("--dask") for argument in arguments):
+        with contextlib.suppress(ImportError):  # Beam learns of its options with its runner alone
+            importlib.import_module(remote.DASK)
     parser = Parser(add_help=False, allow_abbrev=False)
     for kind in PipelineOptions.__subclasses__():
         try:
@@ -108,8 +109,7 @@ def run(engine: Engine, build: Callable[[Any], None], what: str, place: str) -> 
 
     """
     try:
-        local = engine.runner == LOCAL
-        ended = _local(engine, build) if local else _remote(engine, build, what, place)
+        ended = _local(engine, build) if engine.is_local else _remote(engine, build, what, place)
     except Exception as error:
         words = _last_words(error)
         raise JobError(

@@ -1,13 +1,15 @@
 """A job: its settings, what it needs to know of its tokenizers, and where its spool lies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wavemill import storage
+from wavemill.pipelines import engine as engines
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.near_duplicates import require_faiss
 from wavemill.pipelines.outdir import SPOOL, check_out
@@ -56,6 +58,20 @@ class Job:
         """The spool folders that hold a file a unit once all is done."""
         prints = [self.settings.fingerprints_stage] if self.settings.dedup else []
         return [self.settings.segments_stage, *prints, *self.token_stages]
+
+    def run(self, engine: Engine, build: Callable[[Any], None], what: str) -> None:
+        """Run a pipeline for the job, and note what it took.
+
+        Args:
+            engine: where.
+            build: takes an `apache_beam.Pipeline` and adds the steps to it.
+            what: the stage's name.
+
+        Raises:
+            JobError: it failed; what its units finished is kept.
+
+        """
+        self.notes.add(engine, engines.run(engine, build, what, self.settings.out))
 
     def pending(self, units: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
         """Say which of some units each stage has yet to make, [N] mapped."""

@@ -7,7 +7,6 @@ import apache_beam as beam
 
 from wavemill import storage
 from wavemill.errors import DatasetError
-from wavemill.pipelines import engine as engines
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.reject_rows import RejectRows
@@ -73,8 +72,7 @@ def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
     job.notes.begin("read back")
     look = files_watch(job, target.segments)  # a shard's last file
     with watching(job, "read back", len(pending), look):
-        what = "reading shards back"
-        job.notes.add(job.engine, engines.run(job.engine, build, what, job.settings.out))
+        job.run(job.engine, build, "reading shards back")
 
 
 def _read_rejects(dataset: Dataset, prefix: str) -> RejectRows:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from wavemill import storage
 from wavemill.errors import JobError
 from wavemill.pipelines import metrics, whereabouts
@@ -18,6 +16,7 @@ from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
 from wavemill.pipelines.step import Step
+from wavemill.pipelines.survey_unit import seconds_of
 from wavemill.pipelines.tokenize import tokenize_unit
 from wavemill.records import (
     FINGERPRINT_SCHEMA,
@@ -180,9 +179,7 @@ class TokenizeUnit(Step):
                 tally["segments"] += row.get("npy") is not None
                 tally["tokens"] += row["num_tokens"]
                 tally["bytes_written"] += num_bytes
-        rates = np.maximum(segments.numbers("sample_rate"), 1)
-        seconds = float((segments.numbers("num_samples") / rates).sum())
-        tally[metrics.AUDIO] += round(1000 * seconds)
+        tally[metrics.AUDIO] += round(1000 * float(seconds_of(segments).sum()))
 
 
 class RestoreShard(Step):
@@ -205,7 +202,7 @@ class RestoreShard(Step):
         ):
             raise JobError(f"{task.url} was changed while the job read it; run it again")
         shard = shards[task.number]
-        check_there(self._target.spool)
+        check_there(self._spool)
         whereabouts.note(f"shard {task.number} of {task.url}")
         with metrics.making(metrics.RESTORE) as tally:
             restore_shard(dataset, shard, self._target, task.prefix)
@@ -226,11 +223,11 @@ class WriteShard(Step):
         """Write shard `number` of the plan unless its marker is there."""
         marker = marker_url(self._markers, number)
         if not storage.is_file(marker):
-            check_there(self._sources.spool)
+            check_there(self._spool)
             whereabouts.note(f"shard {number} of {self._out}")
             with metrics.making(metrics.WRITE, "shards") as tally:
                 result = write_shard(self._plan.task(number), self._sources, self._out)
-                check_there(self._sources.spool)
+                check_there(self._spool)
                 storage.write_text(marker, [to_json(result_json(result))])
                 tally["samples"] += result.samples
                 tally[metrics.AUDIO] += round(1000 * result.seconds)

@@ -15,7 +15,6 @@ from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import JobError
 from wavemill.pipelines import crew
-from wavemill.pipelines import engine as engines
 from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
@@ -74,11 +73,11 @@ def _run(
 
     with watching(job, "survey", missing, files_watch(job, stage)):
         engine = _engine_for(job, len(names))
-        job.notes.add(engine, engines.run(engine, build, "surveying", job.settings.out))
+        job.run(engine, build, "surveying")
 
 
 def _engine_for(job: Job, units: int) -> Engine:
-    if job.engine.runner == engines.LOCAL and units < UNITS_WORTH_A_PROCESS:
+    if job.engine.is_local and units < UNITS_WORTH_A_PROCESS:
         return replace(job.engine, workers=1)
     return job.engine.settle(min(crew.available(), units // UNITS_WORTH_A_PROCESS + 1))
 

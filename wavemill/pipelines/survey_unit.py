@@ -56,6 +56,13 @@ def survey_unit(unit: str, config: SurveyConfig, number: int = 0) -> pa.Table:
     return _Unit(unit, config).table(number)
 
 
+def seconds_of(segments: UnitReader) -> npt.NDArray[np.float64]:
+    """Return how long each row of a unit's segments is, [N]; 0 for what was rejected."""
+    rates = np.maximum(segments.numbers("sample_rate"), 1)
+    seconds: npt.NDArray[np.float64] = segments.numbers("num_samples") / rates
+    return seconds
+
+
 class _Unit:
     """One unit's segments and tokens side by side."""
 
@@ -74,11 +81,10 @@ class _Unit:
         refused = self._rejects()
         keys = np.fromiter(map(digest_number, self._ids), np.uint64, count)
         lost = self._lost(refused)
-        rates = np.maximum(self._segments.numbers("sample_rate"), 1)
         columns: dict[str, Any] = {
             "unit": np.full(count, number, np.int32),
             "row": np.arange(count, dtype=np.int32),
-            "seconds": self._segments.numbers("num_samples") / rates,
+            "seconds": seconds_of(self._segments),
             "tokens": self._tokens(),
             "num_bytes": self._num_bytes(),
             "key": keys,

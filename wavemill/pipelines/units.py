@@ -15,7 +15,6 @@ import numpy.typing as npt
 from wavemill import storage
 from wavemill.columns import Array, slices
 from wavemill.pipelines import crew
-from wavemill.pipelines import engine as engines
 from wavemill.pipelines.blocks import Blocks, NameUnits, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
@@ -87,8 +86,7 @@ def run_units(
 
         engine = _crewed(job, len(wanted))
         with watching(job, "units", watch.total, watch.look):
-            what = "segmenting and tokenizing"
-            job.notes.add(engine, engines.run(engine, build, what, job.settings.out))
+            job.run(engine, build, "segmenting and tokenizing")
     storage.remove(place)  # a job that was killed with all units made left it
     if reused:
         job.reporter.say(f"units: {reused} files were there before")
@@ -131,7 +129,7 @@ def unit_pipeline(pipeline: Any, *, spool: str, names: str, count: int, steps: S
 def _crewed(job: Job, units: int) -> Engine:
     """Give a job's engine as many workers as so many units are worth, unless it was told."""
     engine = job.engine
-    if engine.runner != engines.LOCAL or engine.workers or min(units, crew.available()) < 2:
+    if not engine.is_local or engine.workers or min(units, crew.available()) < 2:
         return engine
     if crew.need_gpu(job.settings.tokenizers):
         return engine.settle(1)

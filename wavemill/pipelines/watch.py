@@ -10,11 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from wavemill import storage
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.progress import POLL_SECONDS, Seen
+from wavemill.pipelines.survey_unit import seconds_of
 from wavemill.spool import UnitReader, unit_url
 
 STORE_SECONDS = 15.0
@@ -99,8 +98,7 @@ class UnitWatch:
             reasons = reader.column("reject_reason")
             self._rejects.update(reason for reason in reasons if reason is not None)
             if stage == self._segments:
-                rates = np.maximum(reader.numbers("sample_rate"), 1)
-                self._seconds += float((reader.numbers("num_samples") / rates).sum())
+                self._seconds += float(seconds_of(reader).sum())
         self._read += 1
 
     def _words(self, done: int) -> str:

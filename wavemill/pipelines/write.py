@@ -11,7 +11,6 @@ import apache_beam as beam
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines import crew, outdir
-from wavemill.pipelines import engine as engines
 from wavemill.pipelines.blocks import Blocks, shares
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
@@ -113,8 +112,7 @@ def _write_shards(
     folder = markers.rsplit("/", 1)[-1]
     with watching(job, "shards", count, files_watch(job, folder)):
         engine = _engine_for(job, int(found.lengths.num_bytes.sum()), count)
-        measured = engines.run(engine, build, "writing shards", job.settings.out)
-        job.notes.add(engine, measured)
+        job.run(engine, build, "writing shards")
 
 
 def runs_of_zeros(flags: bytearray) -> list[tuple[int, int]]:
@@ -129,7 +127,7 @@ def runs_of_zeros(flags: bytearray) -> list[tuple[int, int]]:
 
 def _engine_for(job: Job, num_bytes: int, num_shards: int) -> Engine:
     """Write little in this process: starting workers would take longer than the writing."""
-    if job.engine.runner == engines.LOCAL and num_bytes < BYTES_WORTH_A_PROCESS:
+    if job.engine.is_local and num_bytes < BYTES_WORTH_A_PROCESS:
         return replace(job.engine, workers=1)
     return job.engine.settle(min(crew.available(), num_shards))
 
