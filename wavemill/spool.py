@@ -139,10 +139,11 @@ class UnitReader:
         """
         try:
             if storage.is_local(url):
-                source: Any = pa.memory_map(storage.local_path(url))
+                data: Any = pa.memory_map(storage.local_path(url)).read_buffer()
             else:
-                source = pa.BufferReader(storage.read_bytes(url))
-            self._file = pa.ipc.open_file(source)
+                data = storage.read_bytes(url)
+            # Of a buffer: out of the map itself Arrow reads three times slower.
+            self._file = pa.ipc.open_file(pa.BufferReader(data))
             numbers = range(self._file.num_record_batches)
             self._batches = [self._file.get_batch(number) for number in numbers]
         except (OSError, pa.ArrowInvalid) as error:

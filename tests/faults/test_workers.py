@@ -13,13 +13,14 @@ from tests.faults.cases import MVQ, PARTS, Corpus
 from tests.faults.trees import LocalTree, members
 from tests.faults.warm import WarmServer
 from wavemill.pipelines import whereabouts
+from wavemill.pipelines.shared_memory import shared
 
 
 def at_work(driver: int, workers: list[int]) -> list[int]:
     """List the workers that have noted what they are at, by the memory that is theirs."""
     for link in Path(f"/proc/{driver}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed meanwhile
-            if "memfd:wavemill" in str(link.readlink()):
+            if f"memfd:{whereabouts.NAME}" in str(link.readlink()):
                 with link.open("rb") as notes:
                     return [
                         one for one in workers if os.pread(notes.fileno(), 1, one * 4096) > b"\0"
@@ -48,7 +49,7 @@ def test_a_job_whose_worker_dies_says_at_what_and_does_not_try_for_ever(
 
 def test_notes_are_those_of_processes_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     whereabouts.note("nobody asked")
-    with whereabouts.shared() as (memory, place):
+    with shared(whereabouts.NAME) as (memory, place):
         assert whereabouts.last_words(memory) == ""
         monkeypatch.setenv(whereabouts.VARIABLE, place)
         child = os.fork()

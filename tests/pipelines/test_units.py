@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavemill.pipelines.blocks import Blocks, NameUnits, block_name, shares
+from wavemill.pipelines.blocks import Blocks, NameUnits, block_name, block_of, shares
 from wavemill.pipelines.outdir import MARK
 from wavemill.pipelines.unit_names import UnitNames, as_names, joined, read_all, read_names
 from wavemill.pipelines.unit_names import write_names as write
@@ -75,7 +75,11 @@ def test_shares_hold_the_same_blocks_and_are_few_enough(
     given_runs = [Blocks(start, start + count, size) for start, count in runs]
     found = shares(given_runs)
     assert len(found) <= 1024 + len(runs)
-    assert blocks_of(found) == blocks_of(given_runs)
+    every = blocks_of(given_runs)
+    assert blocks_of(found) == every
+    some = [*range(0, len(every), max(1, len(every) // 20)), len(every) - 1]
+    assert all(block_of(given_runs, at) == every[at] for at in some if every)
+    assert block_of(given_runs, len(every)) is None
 
 
 def blocks_of(runs: list[Blocks]) -> list[tuple[int, int]]:

@@ -1,14 +1,16 @@
-"""Places in a file of names, dealt out in blocks: what Beam shuffles in place of the names."""
+"""Places in a list, dealt out in blocks: what Beam shuffles in place of what lies there."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import apache_beam as beam
 import pyarrow as pa
 
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines.step import Step
 from wavemill.pipelines.survey_unit import SCHEMA, SurveyConfig, survey_unit
+from wavemill.pipelines.turns import Turns, turns
 from wavemill.pipelines.unit_names import read_names
 from wavemill.spool import unit_url
 
@@ -42,6 +44,56 @@ def shares(runs: Iterable[Blocks]) -> list[Blocks]:
         for width in [run.size * max(1, -(-places // (SHARES * run.size)))]
         for start in range(run.start, run.end, width)
     ]
+
+
+def deal_out(pipeline: Any, runs: Sequence[Blocks], spool: str) -> Any:
+    """Deal the blocks of some runs out to the workers of a pipeline; return the collection."""
+    return (
+        pipeline
+        | "all" >> beam.Create(shares(runs))
+        | "blocks" >> beam.FlatMap(Blocks.each)
+        | "spread" >> beam.Reshuffle()
+        | "take turns" >> beam.ParDo(TakeTurns(spool, runs))
+    )
+
+
+class TakeTurns(Step):
+    """Give a block, or where workers take turns (`turns.py`) all that this one comes to."""
+
+    def __init__(self, spool: str, runs: Sequence[Blocks]) -> None:
+        """Keep what there is to do."""
+        super().__init__(spool)
+        self._runs = tuple(runs)
+        self._turns: Turns | None = None
+
+    def setup(self) -> None:
+        """See whether there are turns."""
+        super().setup()
+        self._turns = turns()
+
+    def process(self, block: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """Yield where each block begins and ends."""
+        if self._turns is None:
+            yield block
+            return
+        # The first block that a worker is dealt stands for all of them.
+        while found := block_of(self._runs, self._turns.take()):
+            yield found
+
+    def teardown(self) -> None:
+        """Let the turns go."""
+        if self._turns:
+            self._turns.close()
+
+
+def block_of(runs: Iterable[Blocks], number: int) -> tuple[int, int] | None:
+    """Return where a block of some runs begins and ends, counted through all of them, if there."""
+    for start, end, size in runs:
+        count = -(-(end - start) // size)
+        if number < count:
+            return start + number * size, min(start + (number + 1) * size, end)
+        number -= count
+    return None
 
 
 class NameUnits(Step):

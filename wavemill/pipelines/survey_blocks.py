@@ -15,7 +15,7 @@ from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import JobError
 from wavemill.pipelines import crew
-from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name, shares
+from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name, deal_out
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.survey import Gatherer, Survey, SurveyConfig, survey
@@ -63,13 +63,8 @@ def _run(
     write_names(place, names)
 
     def build(pipeline: Any) -> None:
-        _ = (
-            pipeline
-            | "all" >> beam.Create(shares([Blocks(0, len(names), BLOCK_UNITS)]))
-            | "blocks" >> beam.FlatMap(Blocks.each)
-            | "spread" >> beam.Reshuffle()
-            | "survey" >> beam.ParDo(SurveyBlock(place, config, stage))
-        )
+        blocks = deal_out(pipeline, [Blocks(0, len(names), BLOCK_UNITS)], job.spool)
+        _ = blocks | "survey" >> beam.ParDo(SurveyBlock(place, config, stage))
 
     with watching(job, "survey", missing, files_watch(job, stage)):
         engine = _engine_for(job, len(names))

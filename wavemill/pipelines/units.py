@@ -15,12 +15,14 @@ import numpy.typing as npt
 from wavemill import storage
 from wavemill.columns import Array, slices
 from wavemill.pipelines import crew
-from wavemill.pipelines.blocks import Blocks, NameUnits, shares
+from wavemill.pipelines.blocks import Blocks, NameUnits, deal_out
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
 from wavemill.pipelines.unit_names import UnitNames, as_names, write_names
 from wavemill.pipelines.watch import UnitWatch, watching
+from wavemill.records import recording_from_row
+from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url
 from wavemill.tokenizers.table import make_tokenizers
 
 WANTED = "wanted.units"
@@ -29,6 +31,9 @@ BLOCKS_A_JOB = 1024
 """About so many blocks a job has to deal out, unless they would be too large."""
 MOST_IN_A_BLOCK = 256
 
+MOST_WEIGHED = 1 << 10
+"""Units of which the largest come first, that no worker may wait for another that has just begun
+one; where there are more, none of them is long beside the whole."""
 MOST_WATCHED = 1 << 14
 """Units whose names are held to see which are done: of more, some stand for all."""
 
@@ -74,6 +79,9 @@ def run_units(
     place = storage.join(job.spool, WANTED)
     if total:
         wanted = UnitNames(as_names(units).select(_any_of(pending)))
+        engine = _crewed(job, len(wanted))
+        if engine.workers not in (None, 1) and _can_weigh(job, len(wanted)):
+            wanted = UnitNames(sorted(wanted, key=lambda unit: _weight(job, unit), reverse=True))
         write_names(place, wanted)
         watch = UnitWatch(job, _watched(as_names(units), pending, len(wanted)), len(wanted))
         build = partial(
@@ -83,14 +91,26 @@ def run_units(
             count=len(wanted),
             steps=make_steps(job, missing),
         )
-
-        engine = _crewed(job, len(wanted))
         with watching(job, "units", watch.total, watch.look):
             job.run(engine, build, "segmenting and tokenizing")
     storage.remove(place)  # a job that was killed with all units made left it
     if reused:
         job.reporter.say(f"units: {reused} files were there before")
     return reused
+
+
+def _can_weigh(job: Job, units: int) -> bool:
+    """Say whether it takes next to no time."""
+    return storage.is_local(job.spool) and units <= MOST_WEIGHED
+
+
+def _weight(job: Job, unit: str) -> int:
+    """Say how much there is of a unit, in bytes: of its segments once they are cut."""
+    cut = unit_url(job.spool, job.settings.segments_stage, unit)
+    if storage.is_file(cut):
+        return storage.info(cut).size
+    recordings = UnitReader(unit_url(job.spool, RECORDINGS, unit)).rows()
+    return sum(input_bytes(recording_from_row(row)) for row in recordings)
 
 
 def _watched(names: UnitNames, pending: Pending, wanted: int) -> dict[str, set[str]]:
@@ -115,13 +135,8 @@ def _any_of(pending: Pending) -> Iterator[Array]:
 def unit_pipeline(pipeline: Any, *, spool: str, names: str, count: int, steps: Steps) -> None:
     """Build the pipeline that takes the units of a file of names through some steps."""
     size = min(max(1, count // BLOCKS_A_JOB), MOST_IN_A_BLOCK)
-    done = (
-        pipeline
-        | "all" >> beam.Create(shares([Blocks(0, count, size)]))
-        | "blocks" >> beam.FlatMap(Blocks.each)
-        | "spread" >> beam.Reshuffle()
-        | "units" >> beam.ParDo(NameUnits(spool, names))
-    )
+    blocks = deal_out(pipeline, [Blocks(0, count, size)], spool)
+    done = blocks | "units" >> beam.ParDo(NameUnits(spool, names))
     for label, step in steps:
         done |= label >> beam.ParDo(step)
 

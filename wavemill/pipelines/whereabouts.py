@@ -1,36 +1,19 @@
 """What each worker process is at, for the line that is printed should it die.
 
 A process that the system kills, or that crashes, says nothing. So it writes down what it begins, in
-memory that its driver shares with all its workers; of a driver that is killed, nothing is left.
+memory that its driver shares with all its workers.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "WAVEMILL_WHEREABOUTS"
 """Of the environment: where that memory can be opened."""
+NAME = "wavemill-whereabouts"
 _BYTES = 4096
 """Of a note. Each process has a place of its own, by its id; only what is used is allocated."""
 _open: dict[int, int] = {}
 """The descriptor of the memory, by the process: another may be forked from it."""
-
-
-@contextlib.contextmanager
-def shared() -> Iterator[tuple[int | None, str]]:
-    """Give memory for notes: its descriptor, and where workers open it; none where there is none.
-
-    It goes with the block or this process, however it ends.
-    """
-    if not hasattr(os, "memfd_create"):  # no Linux
-        yield None, ""
-        return
-    memory = os.memfd_create("wavemill")
-    try:
-        yield memory, f"/proc/{os.getpid()}/fd/{memory}"
-    finally:
-        os.close(memory)
 
 
 def note(words: str) -> None:

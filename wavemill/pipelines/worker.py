@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from wavemill.pipelines import whereabouts
+from wavemill.pipelines import turns, whereabouts
+from wavemill.pipelines.shared_memory import shared
 
 POLL_SECONDS = 0.1
 
@@ -25,10 +26,17 @@ def command() -> Iterator[tuple[str, int | None]]:
 
     With it comes the descriptor of the memory in which workers note their whereabouts.
     """
-    with lifeline() as (link, target), whereabouts.shared() as (notes, place):
-        words = [sys.executable, "-m", __name__, link, target]
+    with (
+        lifeline() as (link, target),
+        shared(whereabouts.NAME) as (notes, at),
+        shared(turns.NAME) as (_, next_turn),
+    ):
+        words = [
+            *("env", f"{whereabouts.VARIABLE}={at}", f"{turns.VARIABLE}={next_turn}"),
+            *(sys.executable, "-m", __name__, link, target),
+        ]
         # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
-        yield f"trap '' INT TERM; {whereabouts.VARIABLE}={place} exec {shlex.join(words)}", notes
+        yield f"trap '' INT TERM; exec {shlex.join(words)}", notes
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import apache_beam as beam
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.pipelines import crew, outdir
-from wavemill.pipelines.blocks import Blocks, shares
+from wavemill.pipelines.blocks import Blocks, deal_out
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import check_held
@@ -101,13 +101,9 @@ def _write_shards(
         runs = [Blocks(0, len(done))]
 
     def build(pipeline: Any) -> None:
-        _ = (
-            pipeline
-            | "all" >> beam.Create(shares(runs))
-            | "shards" >> beam.FlatMap(lambda share: range(share.start, share.end))
-            | "spread" >> beam.Reshuffle()
-            | "write" >> beam.ParDo(WriteShard(plan, markers, sources, job.settings.out))
-        )
+        step = WriteShard(plan, markers, sources, job.settings.out)
+        blocks = deal_out(pipeline, runs, job.spool)
+        _ = blocks | "shards" >> beam.FlatMap(lambda at: range(*at)) | "write" >> beam.ParDo(step)
 
     folder = markers.rsplit("/", 1)[-1]
     with watching(job, "shards", count, files_watch(job, folder)):
