@@ -77,8 +77,9 @@ def growth(options: argparse.Namespace, folder: Path) -> None:
     for times in options.times:
         manifest = folder / f"{times}.jsonl"
         rows = repeated_manifest(options.corpus, times, manifest)
-        ran = prepare(manifest, folder / str(times), options.tokenizer, options.workers)
-        points.append(pipeline_growth.Point(times, rows, ran.wall, ran.peak_mb))
+        job = (manifest, folder / str(times), options.tokenizer, options.workers)
+        ran = prepare(*job, look=True)
+        points.append(pipeline_growth.Point(times, rows, ran.wall, ran.peak_mb, ran.mapped_mb))
     for line in pipeline_growth.lines(points):
         print(line)
     if options.plot:

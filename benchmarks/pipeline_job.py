@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SAMPLE_SECONDS = 0.25
+"""To look at memory takes a tenth of a core at this rate: no other time is taken meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Ran:
     wall: float
     """Seconds from the process's start to its end."""
     peak_mb: float
-    """The most that it and its workers held at once, what they share counted once."""
+    """The most that it and its workers had allocated at once, what they share counted once."""
+    mapped_mb: float
+    """The most with the files that they map, which the system takes back where memory is short."""
     tokens: dict[str, int]
     """By stream."""
     run: dict[str, Any]
@@ -39,8 +42,10 @@ def repeated_manifest(corpus: Path, times: int, place: Path) -> int:
     return times * len(rows)
 
 
-def prepare(manifest: Path, out: Path, tokenizers: Sequence[str], workers: int) -> Ran:
-    """Prepare a manifest with so many workers."""
+def prepare(
+    manifest: Path, out: Path, tokenizers: Sequence[str], workers: int, *, look: bool = False
+) -> Ran:
+    """Prepare a manifest with so many workers; look at their memory, which slows them down."""
     command = [sys.executable, "-m", "wavemill", "prepare", manifest, "--out", out, "--quiet"]
     command += [
         "--workers",
@@ -49,11 +54,13 @@ def prepare(manifest: Path, out: Path, tokenizers: Sequence[str], workers: int) 
     ]
     started = time.monotonic()
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
-    peak = [0.0]
+    peak, mapped = [0.0], [0.0]
 
     def watch() -> None:
-        while process.poll() is None:
-            peak[0] = max(peak[0], sum(map(_held_mb, _tree(process.pid))))
+        while look and process.poll() is None:
+            held = [_held_mb(one) for one in _tree(process.pid)]
+            peak[0] = max(peak[0], sum(allocated for allocated, _ in held))
+            mapped[0] = max(mapped[0], sum(every for _, every in held))
             time.sleep(SAMPLE_SECONDS)
 
     thread = threading.Thread(target=watch)
@@ -65,7 +72,7 @@ def prepare(manifest: Path, out: Path, tokenizers: Sequence[str], workers: int) 
         raise SystemExit(f"prepare failed with {code}")
     content = json.loads((out / "dataset.json").read_text("utf-8"))
     tokens = {name: about["tokens"] for name, about in content["tokenizers"].items()}
-    return Ran(wall, peak[0], tokens, json.loads((out / "run.json").read_text("utf-8")))
+    return Ran(wall, peak[0], mapped[0], tokens, json.loads((out / "run.json").read_text("utf-8")))
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -79,9 +86,13 @@ def _tree(pid: int) -> Iterator[int]:
         return
 
 
-def _held_mb(pid: int) -> float:
+def _held_mb(pid: int) -> tuple[float, float]:
+    """Say what a process holds: what it allocated, and all, with the files that it maps."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+        return 0.0, 0.0
+    sizes = {
+        name: int(size.split()[0]) / 1024 for name, size in (line.split(":") for line in lines)
+    }
+    return sizes["Pss"] - sizes["Pss_File"], sizes["Pss"]

@@ -217,7 +217,7 @@ def _runner(engine: Engine) -> Iterator[tuple[Any, int | None]]:
     if engine.workers in (None, 1):
         yield FnApiRunner(), None
         return
-    with worker.command() as (command, notes):
+    with worker.command(engine.workers) as (command, notes):
         yield FnApiRunner(SubprocessSDKEnvironment.from_command_string(command)), notes
 
 

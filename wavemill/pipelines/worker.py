@@ -18,11 +18,13 @@ from wavemill.pipelines import turns, whereabouts
 from wavemill.pipelines.shared_memory import shared
 
 POLL_SECONDS = 0.1
+THREADS = "OMP_NUM_THREADS"
+"""Of the environment: what torch, BLAS and faiss take from there, and what a user may have set."""
 
 
 @contextlib.contextmanager
-def command() -> Iterator[tuple[str, int | None]]:
-    """Give the shell command that starts a worker, which ends with the block or this process.
+def command(workers: int) -> Iterator[tuple[str, int | None]]:
+    """Give the command that starts one of some workers, which ends with the block or this process.
 
     With it comes the descriptor of the memory in which workers note their whereabouts.
     """
@@ -33,10 +35,16 @@ def command() -> Iterator[tuple[str, int | None]]:
     ):
         words = [
             *("env", f"{whereabouts.VARIABLE}={at}", f"{turns.VARIABLE}={next_turn}"),
+            f"{THREADS}={os.environ.get(THREADS) or threads_each(workers)}",
             *(sys.executable, "-m", __name__, link, target),
         ]
         # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
         yield f"trap '' INT TERM; exec {shlex.join(words)}", notes
+
+
+def threads_each(workers: int) -> int:
+    """Say how many threads one of some workers has for its sums: more would wait for each other."""
+    return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,8 @@ class WorkerPool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):
         """Start a worker; what goes wrong reaches the engine as words."""
         try:
             provided = _provided(request)
-            environment = {**os.environ, **_environment(request, provided)}
+            # A machine has as many workers as cores, or else says how many threads each has.
+            environment = {"OMP_NUM_THREADS": "1", **os.environ, **_environment(request, provided)}
             package = self._package(provided)
             if package is not None:
                 paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
