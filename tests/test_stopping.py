@@ -157,9 +157,11 @@ def test_a_full_disk_is_one_line_and_the_job_goes_on_later(number: int, tmp_path
     assert process.returncode == 1
     assert len(said(err)) == 1, err
     assert "File too large; make room on the disk; what was finished is kept" in said(err)[0]
-    assert not list(tmp_path.rglob("*.part"))
+    if number == 1:  # another worker may have been in the midst of a file when the job ended
+        assert not list(tmp_path.rglob("*.part"))
     done = wavemill("prepare", UTTERANCES, "--out", tmp_path, *JOB)
     assert done.code == 0, done.err
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_output_that_takes_nothing_is_one_line() -> None:

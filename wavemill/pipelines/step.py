@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 
+from wavemill.garbage import end_loading
 from wavemill.pipelines.surroundings import Surroundings
 
 
@@ -15,4 +16,5 @@ class Step(beam.DoFn):
 
     def setup(self) -> None:
         """Check once a worker that it sees what the driver sees."""
+        end_loading()
         self._surroundings.enter(self._spool)

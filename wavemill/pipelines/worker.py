@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from wavemill.garbage import begin_loading
 from wavemill.pipelines import turns, whereabouts
 from wavemill.pipelines.shared_memory import shared
 
@@ -62,6 +63,7 @@ def lifeline() -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Serve until the driver says that all is done, or needs no worker any more."""
+    begin_loading()
     # Beam's workers log their whole life to standard error; errors reach the driver as results.
     logging.disable(logging.CRITICAL)
     threading.Thread(target=_die_with, args=sys.argv[1:3], daemon=True).start()
