@@ -4,7 +4,7 @@
     python benchmarks/pipeline.py overhead build/asterisk-en
     python benchmarks/random_models.py encodec --out build/encodec
     python benchmarks/pipeline.py workers build/asterisk-en --tokenizer encodec:model=build/encodec
-    python benchmarks/pipeline.py growth build/asterisk-en --workers 2 --plot docs/growth.svg
+    python benchmarks/pipeline.py growth build/asterisk-en --workers 1 --plot docs/growth.svg
 
 `examples/speech` serves as a corpus, too; it is small, so that starting counts for more.
 """
@@ -103,7 +103,7 @@ def main() -> None:
         if part is not overhead:
             sub.add_argument("--workers", type=int, default=2)
         if part is workers:
-            sub.add_argument("--copies", type=int, default=1, help="of the corpus")
+            sub.add_argument("--copies", type=int, default=4, help="of the corpus")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         options.part(options, Path(folder))

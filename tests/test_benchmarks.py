@@ -40,11 +40,11 @@ def test_a_line_through_a_jobs_times_says_what_starting_takes() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
         "from pipeline_growth import Point, lines\n"
-        "points = [Point(n, 60 * n, 4 + 3 * n, 500.0 + n) for n in (1, 2, 4, 8)]\n"
+        "points = [Point(n, 60 * n, 4 + 3 * n, 500.0 + n, 900.0) for n in (1, 2, 4, 8)]\n"
         "print(*lines(points), sep='\\n')"
     )
     *rows, said = python("-c", code).splitlines()
-    assert rows[1].split() == ["1x", "60", "7.0", "7.0", "501", "1.00"]
+    assert rows[1].split() == ["1x", "60", "7.0", "7.0", "501", "1.00", "900"]
     assert said == "seconds = 4.00 + 3.00 x times; no point is off by more than 0.0%"
 
 
