@@ -3,6 +3,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import json
 import numpy as np
 import pytest
 from hypothesis import given
@@ -133,3 +134,8 @@ def test_recordings_are_counted_once_but_those_of_ingest_a_row_each() -> None:
 def test_different_values_are_counted(pieces: list[list[int]]) -> None:
     arrays = [np.array(piece, np.uint64) for piece in pieces]
     assert count_distinct(arrays) == len({value for piece in pieces for value in piece})
+
+
+def test_what_is_counted_of_millions_can_be_written_as_json() -> None:
+    values = np.arange(5_000_000, dtype=np.uint64) // 2
+    assert json.dumps(count_distinct([values])) == "2500000"

@@ -176,7 +176,8 @@ def count_distinct(pieces: Iterable[Array]) -> int:
     count, last = 0, None
     for piece in sorted_pieces(pieces):
         if len(piece):
-            count += int(np.count_nonzero(np.diff(piece))) + (last is None or piece[0] != last)
+            fresh = last is None or bool(piece[0] != last)
+            count += int(np.count_nonzero(np.diff(piece))) + fresh
             last = piece[-1]
     return count
 
