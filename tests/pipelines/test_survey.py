@@ -1,9 +1,9 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import json
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.conftest import SPEECH
 from tests.pipelines.spool_files import UNITS, write_spool
 from tests.sharding.drawn import clip_samples, make_dataset, stream
+from wavemill.columns import pieces_of
 from wavemill.digest import digest
 from wavemill.pipelines import survey_blocks
 from wavemill.pipelines.engine import Engine
@@ -138,4 +139,4 @@ def test_different_values_are_counted(pieces: list[list[int]]) -> None:
 
 def test_what_is_counted_of_millions_can_be_written_as_json() -> None:
     values = np.arange(5_000_000, dtype=np.uint64) // 2
-    assert json.dumps(count_distinct([values])) == "2500000"
+    assert json.dumps(count_distinct(pieces_of(values))) == "2500000"
