@@ -24,7 +24,7 @@ SPEECH = Path(__file__).parent.parent / "examples/speech/manifest.jsonl"
 def main() -> None:
     """Read the command line, and measure; or open what is named, in a process of its own."""
     parser = argparse.ArgumentParser(description="Open a dataset of many shards.")
-    parser.add_argument("shards", type=lambda text: int(text.replace("_", "")), nargs="*")
+    parser.add_argument("shards", type=int, nargs="*", default=[10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -260,7 +260,7 @@ def plot(results: list[dict[str, Any]], place: Path) -> None:
 def main() -> None:
     """Read the command line; each job runs in a process of its own."""
     parser = argparse.ArgumentParser(description="A job of many recordings, without their audio.")
-    parser.add_argument("recordings", type=lambda text: int(text.replace("_", "")), nargs="+")
+    parser.add_argument("recordings", type=int, nargs="+")
     parser.add_argument(
         "--rows-a-file", type=int, default=100, help="as of files cut by a manifest"
     )

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 
+from tests.conftest import UTTERANCES
 from wavemill.garbage import LOADING, begin_loading, end_loading
 
 
@@ -28,11 +29,11 @@ def test_after_loading_cycles_are_looked_for_as_before() -> None:
 
 
 def test_a_job_works_with_the_usual_threshold() -> None:
-    script = """
+    script = f"""
 import atexit, gc, sys
 usual = gc.get_threshold()
 from wavemill.__main__ import run
-sys.argv = ["wavemill", "prepare", "examples/speech/manifest.jsonl", "--out", "none", "--dry-run"]
+sys.argv = ["wavemill", "prepare", {str(UTTERANCES)!r}, "--out", "none", "--dry-run"]
 atexit.register(lambda: print("usual" if gc.get_threshold() == usual else "rare"))
 run()
 """

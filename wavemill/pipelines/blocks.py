@@ -89,10 +89,10 @@ class TakeTurns(Step):
 def block_of(runs: Iterable[Blocks], number: int) -> tuple[int, int] | None:
     """Return where a block of some runs begins and ends, counted through all of them, if there."""
     for start, end, size in runs:
-        count = -(-(end - start) // size)
-        if number < count:
-            return start + number * size, min(start + (number + 1) * size, end)
-        number -= count
+        starts = range(start, end, size)
+        if number < len(starts):
+            return starts[number], min(starts[number] + size, end)
+        number -= len(starts)
     return None
 
 
