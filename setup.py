@@ -36,6 +36,7 @@ CODECS = ["huggingface_hub>=1", "numba>=0.64", "transformers>=5.24"]
 DEDUP = ["faiss-cpu>=1.15"]
 HUGGINGFACE = ["datasets>=4"]
 UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
+TRAIN = ["tensorboard>=2.17"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
@@ -43,6 +44,7 @@ TEST = [
     *DASK,
     *HUGGINGFACE,
     *READERS,
+    *TRAIN,
     *UNITS,
     *WHISPER,
     "flask>=3",
@@ -80,6 +82,7 @@ setup(
         "huggingface": HUGGINGFACE,
         "readers": READERS,
         "test": TEST,
+        "train": TRAIN,
         "units": UNITS,
         "whisper": WHISPER,
     },

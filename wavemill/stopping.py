@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 GRACE_SECONDS = 3.0
 LINE = (
@@ -42,6 +42,31 @@ def stoppable() -> Iterator[None]:
     finally:
         _State.unwinds = False
         leave_if_stopped()
+
+
+@contextlib.contextmanager
+def asked_to_stop() -> Iterator[Callable[[], int | None]]:
+    """Note the first signal, and act on none but a second one while the block runs.
+
+    It gives a function that returns the exit code of the signal that came, or None. For work that
+    has something to save at its next step.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(128 + number)
+        for known, handler in before.items():
+            signal.signal(known, handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, note)
+    try:
+        yield lambda: came[0] if came else None
+    finally:
+        for known, handler in before.items():
+            signal.signal(known, handler)
 
 
 def leave_if_stopped() -> None:

@@ -1,12 +1,12 @@
 """The peak memory of real training steps on a CPU, as torch reports it."""
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from wavemill.models.memory.live import LiveBytes
 from wavemill.models.recipe import DataFacts, Recipe
-from wavemill.models.step import allocate_state, make_optimizer, train_step
+from wavemill.models.step import Stepper, allocate_state
 from wavemill.models.synthetic import Extent, make_batch
+from wavemill.models.training.settings import TrainSettings
 from wavemill.tokenizers.base import TokenizerFacts
 
 
@@ -35,26 +35,36 @@ def allocated_peak(
 
     That is what was there before the step, and the sum of what the profiler saw given and returned.
     """
-    model = recipe.build()
-    optimizer = make_optimizer(model)
-    allocate_state(model, optimizer)
+    stepper = make_stepper(recipe, precision)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
         batch = make_batch(recipe.needs, data, extent, size)
-        train_step(recipe, model, optimizer, batch, precision=precision)
+        stepper.step(0, [batch])
     results = seen.profiler.kineto_results if seen.profiler else None
     assert results is not None
     changes = [event for event in results.events() if event.name() == "[memory]"]
-    now = peak = held_bytes(model, optimizer)
+    now = peak = held_bytes(stepper)
     for event in sorted(changes, key=lambda event: event.start_ns()):
         now += event.nbytes()
         peak = max(peak, now)
     return int(peak)
 
 
-def held_bytes(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def make_stepper(recipe: Recipe, precision: str) -> Stepper:
+    """A model and its optimizer as they are between steps."""
+    stepper = Stepper(recipe, recipe.build(), TrainSettings(precision=precision))
+    allocate_state(stepper.model, list(stepper.optimizers.values()))
+    return stepper
+
+
+def held_bytes(stepper: Stepper) -> int:
     """What a model and its optimizer hold between steps."""
-    states = [value for state in optimizer.state.values() for value in state.values()]
-    held = [*model.parameters(), *model.buffers(), *states]
+    states = [
+        value
+        for optimizer in stepper.optimizers.values()
+        for state in optimizer.state.values()
+        for value in state.values()
+    ]
+    held = [*stepper.model.parameters(), *stepper.model.buffers(), *states]
     return sum(int(tensor.nbytes) for tensor in held)
 
 
@@ -62,10 +72,8 @@ def live_peak(recipe: Recipe, data: DataFacts, extent: Extent, size: int, precis
     """Run a step and return the most bytes of tensors that were alive."""
     live = LiveBytes(granule=1)
     with live:
-        model = recipe.build()
-        optimizer = make_optimizer(model)
-        allocate_state(model, optimizer)
+        stepper = make_stepper(recipe, precision)
         live.restart()
         batch = make_batch(recipe.needs, data, extent, size)
-        train_step(recipe, model, optimizer, batch, precision=precision)
+        stepper.step(0, [batch])
     return live.peak

@@ -8,10 +8,11 @@ from torch.nn import functional
 from tests.models.peaks import dataset_facts, stream_facts
 from wavemill.errors import UsageError
 from wavemill.loader.batch import Batch
-from wavemill.models.step import make_optimizer, train_step
+from wavemill.models.step import LOSS, Stepper
 from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.table import make_recipe
 from wavemill.models.token_lm import LAYOUTS, TokenLm
+from wavemill.models.training.settings import TrainSettings
 
 BOOKS, SIZE = 3, 8
 DATA = dataset_facts(stream_facts(codebooks=BOOKS, size=SIZE))
@@ -88,16 +89,16 @@ def test_the_loss_is_the_mean_over_real_ids(layout: str) -> None:
     log_probabilities = torch.stack(model(codes_BTQ, torch.tensor([2, 6])), 2).log_softmax(-1)
     each_BTQ = -log_probabilities.gather(3, codes_BTQ[..., None])[..., 0]
     expected = torch.cat([each_BTQ[0, :2].flatten(), each_BTQ[1].flatten()]).mean()
-    torch.testing.assert_close(recipe.loss(model, batch_of(codes_BTQ, [2, 6])), expected)
+    torch.testing.assert_close(recipe.loss(model, batch_of(codes_BTQ, [2, 6])).mean, expected)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_it_learns_a_batch_by_heart(layout: str) -> None:
     recipe = tiny(layout)
-    model = recipe.build()
-    optimizer = make_optimizer(model, 1e-2)
+    settings = TrainSettings(learning_rate=1e-2, warmup=0, schedule="constant")
+    stepper = Stepper(recipe, recipe.build(), settings)
     batch = batch_of(draw(2, 8), [8, 5])
-    losses = [float(train_step(recipe, model, optimizer, batch)) for _ in range(40)]
+    losses = [float(stepper.step(number, [batch])[LOSS]) for number in range(40)]
     assert losses[0] == pytest.approx(torch.tensor(float(SIZE)).log().item(), abs=0.1)
     assert losses[-1] < 0.5
 
@@ -105,7 +106,7 @@ def test_it_learns_a_batch_by_heart(layout: str) -> None:
 def test_a_batch_without_a_real_id_has_no_loss() -> None:
     recipe = tiny("delay")
     model = recipe.build()
-    assert recipe.loss(model, batch_of(draw(1, 3), [0])).item() == 0
+    assert recipe.loss(model, batch_of(draw(1, 3), [0])).mean.item() == 0
 
 
 def test_the_paper_s_preset_has_the_size_of_the_published_model() -> None:

@@ -14,7 +14,9 @@ from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
 from wavemill.commands.tokenizers import tokenizers
+from wavemill.commands.train import train
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, profile, fit, tokenizers, recipes, doctor,
+    prepare, add, merge, inspect, lint, decode, plan, profile, train, fit, tokenizers, recipes,
+    doctor,
 )  # fmt: skip

@@ -119,6 +119,12 @@ class Corpus:
         """The dataset of each shard, [S]."""
         return np.array([shard.dataset for shard in self.shards], np.int64)
 
+    @cached_property
+    def begins(self) -> Ints:
+        """Where in a count of its own dataset's samples each shard begins, [S]."""
+        first_shard = np.searchsorted(self.dataset_of, self.dataset_of)
+        return self.firsts[:-1] - self.firsts[first_shard]
+
     def dataset(self, shard: int) -> int:
         """Return which dataset a shard is of."""
         return self.shards[shard].dataset

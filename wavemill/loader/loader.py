@@ -23,6 +23,7 @@ from wavemill.loader.progress import Progress, from_state, to_state
 from wavemill.loader.reader import Reader
 from wavemill.loader.sample import Crop
 from wavemill.loader.sources import THREADS, Sources
+from wavemill.loader.split import Split
 from wavemill.loader.statistics import Statistics
 from wavemill.loader.steps import Rank, Step, steps
 from wavemill.loader.wanted import Wanted
@@ -81,6 +82,8 @@ class ShardLoader(IterableDataset[Any]):
         seed: int = 0,
         rank: int | None = None,
         world_size: int | None = None,
+        accumulate: int = 1,
+        split: Split | None = None,
         device: str | torch.device | None = None,
         threads: int | None = None,
         workers: int = 0,
@@ -115,6 +118,10 @@ class ShardLoader(IterableDataset[Any]):
             seed: of all that is drawn.
             rank: which of the ranks this is; by torch.distributed or torchrun's variables if None.
             world_size: how many ranks there are.
+            accumulate: batches of each rank that make up a step of the optimizer. A step on one
+                rank that accumulates two batches has those of a step on two ranks, in their order;
+                in the midst of a step the state is still that before it.
+            split: load a part of the samples, or what is left; all if None.
             device: where batches go: `cpu` or `cuda`, `cuda:1`.
             threads: that make batches; if None, as many as there are cores where audio is decoded,
                 and 4 or more where a store is read by ranges.
@@ -135,6 +142,7 @@ class ShardLoader(IterableDataset[Any]):
         weights = list(data.values()) if isinstance(data, Mapping) else None
         check_range("window", window, 1, 1 << 31)
         check_range("sample_rate", sample_rate, 100, 10**7)
+        check_range("accumulate", accumulate, 1, 1 << 20)
         check_range("workers", workers, 0, 4096)
         check_range("threads", threads, 0, 4096)
         self._corpus = Corpus(urls, streams, audio=audio)
@@ -145,6 +153,7 @@ class ShardLoader(IterableDataset[Any]):
             cuts=cuts,
             crop=crop,
             counted=count,
+            split=split,
         )
         config = BatchConfig(
             budget=budget_of(
@@ -162,7 +171,7 @@ class ShardLoader(IterableDataset[Any]):
         often = repeats(self._corpus.samples, weights, temperature)
         self._order = Order(self._corpus, self._wanted, config, often, window)
         self._collate, self._skip = collate, skip_damaged
-        self._rank = default_rank(rank, world_size)
+        self._rank = default_rank(rank, world_size, accumulate)
         self._sources = Sources(urls, cache, cache_gb, self._rank.world_size)
         self._device = torch.device(Place(device=str(device or "cpu")).check("ShardLoader").device)
         self._workers, self._threads = workers, threads

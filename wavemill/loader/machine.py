@@ -13,7 +13,7 @@ MAX_THREADS = 8
 MAX_OPEN_TARS = 4096
 
 
-def default_rank(rank: int | None, world_size: int | None) -> Rank:
+def default_rank(rank: int | None, world_size: int | None, accumulate: int = 1) -> Rank:
     """Return which rank this is: as given, as torch.distributed knows, or as torchrun says.
 
     Raises:
@@ -30,7 +30,7 @@ def default_rank(rank: int | None, world_size: int | None) -> Rank:
             world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if not 0 <= rank < world_size:
         raise UsageError(f"rank {rank} of {world_size}: ranks count from 0")
-    return Rank(rank=rank, world_size=world_size)
+    return Rank(rank=rank, world_size=world_size, accumulate=accumulate)
 
 
 def default_threads() -> int:

@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from wavemill.digest import digest
 from wavemill.errors import DatasetError, UsageError
@@ -20,6 +21,7 @@ from wavemill.loader.wanted import Wanted
 from wavemill.loader.windows import Visits, Windows, count_windows, visits
 from wavemill.sharding.batches import BatchConfig
 from wavemill.sharding.bins import read_profile_file
+from wavemill.sharding.buckets import Ints
 from wavemill.sharding.budget import BucketSize, Budget
 from wavemill.specs import check_range
 
@@ -55,10 +57,12 @@ class Order:
     def identity(self) -> dict[str, str]:
         """Digests of what decides the order."""
         crop = self._wanted.crop
-        settings = [
+        settings: list[Any] = [
             asdict(self._config), asdict(crop) if crop else None, self._wanted.counted_names,
             self._often, self.window,
         ]  # fmt: skip
+        if self._wanted.split is not None:
+            settings.append(asdict(self._wanted.split))
         return {"data": self._corpus.digest, "settings": digest(_plain(settings))}
 
     @cached_property
@@ -97,7 +101,13 @@ class Order:
             self.window,
             lengths,
             tokens_alone=self._tokens_alone,
+            choose=self._choose if self._wanted.split else None,
         )
+
+    def _choose(self, shard: int, positions: Ints) -> npt.NDArray[np.bool_]:
+        split = self._wanted.split
+        assert split is not None
+        return split.chosen((positions + self._corpus.begins[shard]).astype(np.uint64))
 
     @property
     def _tokens_alone(self) -> bool:

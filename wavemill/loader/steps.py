@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -21,6 +22,13 @@ class Rank:
 
     rank: int = 0
     world_size: int = 1
+    accumulate: int = 1
+    """Batches of each rank that make up a step."""
+
+    @property
+    def dealt(self) -> int:
+        """For how many batches a step a window is dealt out; alone it decides the order."""
+        return self.world_size * self.accumulate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +82,7 @@ def steps(
     def plan(progress: Progress) -> tuple[Window, RankPlan]:
         prepare(progress.epoch, progress.window)
         window = windows.plan(progress.epoch, progress.window)
-        return window, deal_window(window, progress, rank.world_size)
+        return window, deal_window(window, progress, rank.dealt)
 
     with ThreadPoolExecutor(1, thread_name_prefix="plan") as planner:
         coming = planner.submit(plan, progress)
@@ -104,8 +112,10 @@ def _taken(
     seconds = np.add.reduceat(window.seconds[plan.order], starts)
     longest = np.maximum.reduceat(window.seconds[plan.order], starts)
     tokens = np.add.reduceat(window.tokens[plan.order], starts)
-    for step in range(progress.steps(rank.world_size), count):
-        batch = step * rank.world_size + rank.rank
+    for step, part in product(range(progress.steps(rank.dealt), count), range(rank.accumulate)):
+        batch = step * rank.dealt + rank.rank * rank.accumulate + part
+        # In the midst of a step nothing of it counts as taken.
+        taken = step + (part + 1 == rank.accumulate)
         yield Step(
             window=window,
             members=plan.batch(batch),
@@ -115,5 +125,5 @@ def _taken(
             max_seconds=float(longest[batch]),
             max_tokens=int(plan.max_tokens[batch]),
             repeats=batch >= len(plan) - dealt.repeated,
-            after=following if step + 1 == count else progress.after(rank.world_size, step + 1),
+            after=following if taken == count else progress.after(rank.dealt, taken),
         )

@@ -7,6 +7,7 @@ from functools import cached_property
 from wavemill.errors import UsageError
 from wavemill.loader.corpus import Stream
 from wavemill.loader.sample import Crop, check_crop
+from wavemill.loader.split import Split
 
 AUDIO = "audio"
 
@@ -21,6 +22,8 @@ class Wanted:
     """Of audio, which is resampled to it; as it is stored if None."""
     cuts: bool = False
     crop: Crop | None = None
+    split: Split | None = None
+    """The part of the samples that is loaded; all if None."""
     counted: str | None = None
     """The stream whose tokens count where batches are planned; the longest if None."""
 

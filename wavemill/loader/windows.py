@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from wavemill.loader.requests import Lengths
 from wavemill.sharding.batches import BatchConfig, EpochPlan, plan_epoch
@@ -20,6 +21,7 @@ SHARDS, SHARE = 101, 102
 
 ReadLengths = Callable[[int], Lengths]
 """Reads how long the samples of a shard are, by its number."""
+Choose = Callable[[int, Ints], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,7 @@ class Windows:
         read: ReadLengths,
         *,
         tokens_alone: bool = False,
+        choose: Choose | None = None,
     ) -> None:
         """Cut the epochs of a corpus.
 
@@ -123,10 +126,11 @@ class Windows:
             window: about how many samples are planned at once.
             read: reads a shard's lengths; a shard that it returns nothing of has no samples.
             tokens_alone: make batches of like numbers of tokens, whatever their durations.
+            choose: says which samples of a shard, by their positions, come at all; all if None.
 
         """
         self._visits, self._firsts, self._config, self._read = found, firsts, config, read
-        self._tokens_alone = tokens_alone
+        self._tokens_alone, self._choose = tokens_alone, choose
         self._expected = found.expected
         self.count = count_windows(found, window)
 
@@ -175,6 +179,8 @@ class Windows:
         # A sample that comes again is another sample to the planner.
         keys = (position + self._firsts[shard] + copy * self._firsts[-1]).astype(np.uint64)
         chosen = (position >= found.first[visit]) & (position < found.last[visit])
+        if self._choose is not None:
+            chosen &= self._choose(shard, position)
         if found.share[visit] < 1:
             draws = uniform(keys, self._config.seed, epoch, SHARE)
             chosen &= draws < found.share[visit]

@@ -1,6 +1,6 @@
-"""Recipes by the name that `wavemill profile` takes."""
+"""Recipes by the name that `wavemill train` and `wavemill profile` take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -35,4 +35,18 @@ def make_recipe(name: str, preset: str, settings: Sequence[str], data: DataFacts
     base = asdict(presets[preset]) if presets else {}
     build, config = configure(spec, RECIPES, "recipe", base)
     recipe: Recipe = build(config, data)
+    return recipe
+
+
+def recipe_of(name: str, config: Mapping[str, Any], data: DataFacts) -> Recipe:
+    """Make a recipe again of what was written down of it.
+
+    Raises:
+        KeyError: there is no such recipe in this version.
+        TypeError, ValueError: its settings are others in this version.
+        UsageError: the dataset lacks what it needs.
+
+    """
+    build, settings = RECIPES[name]
+    recipe: Recipe = build(settings(**config), data)
     return recipe

@@ -18,7 +18,8 @@ from torch.nn import functional
 from wavemill.errors import UsageError
 from wavemill.loader.batch import Batch
 from wavemill.models.layouts import delay, flatten, unflatten
-from wavemill.models.recipe import DataFacts, Needs
+from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
+from wavemill.models.training.settings import TrainSettings
 from wavemill.models.transformer import Decoder, init_weights
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -54,13 +55,24 @@ class TokenLmConfig:
             raise ValueError(f"dropout={self.dropout} must be 0 or more and below 1")
 
 
-class TokenLm:
+class TokenLm(Recipe):
     """The recipe."""
 
     about: ClassVar = "causal language model over a token stream's codebooks"
     presets: ClassVar[Mapping[str, TokenLmConfig]] = {
         "small": TokenLmConfig(),
         "paper": TokenLmConfig(layers=24, width=1024, heads=16),
+    }
+    training: ClassVar[Mapping[str, TrainSettings]] = {
+        "small": TrainSettings(steps=600, batch_tokens=4000, learning_rate=1e-3, warmup=50),
+        "paper": TrainSettings(
+            steps=1_000_000,
+            batch_tokens=50_000,
+            learning_rate=1e-4,
+            warmup=4000,
+            precision="bfloat16",
+            compile=True,
+        ),
     }
 
     def __init__(self, config: TokenLmConfig, data: DataFacts) -> None:
@@ -85,8 +97,8 @@ class TokenLm:
         """Make the model."""
         return TokenLmModel(self.config, self.stream)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the cross-entropy of the real ids in nats, the mean over all codebooks."""
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        """Return the cross-entropy in nats over the real ids of all codebooks."""
         (name,) = self.needs.streams
         codes_BTQ, lengths_B = batch.tokens[name], batch.token_lengths[name]
         real_BT = torch.arange(codes_BTQ.shape[1], device=codes_BTQ.device) < lengths_B[:, None]
@@ -99,7 +111,7 @@ class TokenLm:
                 ignore_index=IGNORED,
                 reduction="sum",
             )
-        return total / (real_BT.sum() * codes_BTQ.shape[2]).clamp(min=1)
+        return Loss(total=total, count=real_BT.sum() * codes_BTQ.shape[2])
 
 
 class TokenLmModel(nn.Module):

@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.models.peaks import dataset_facts, stream_facts
 from wavemill.errors import JobError
+from wavemill.loader.batch import Batch
 from wavemill.models.memory import cuda
 from wavemill.models.memory.cuda import STEPS, CudaMeter
-from wavemill.models.step import train_step
+from wavemill.models.step import Stepper
 from wavemill.models.synthetic import Extent
 from wavemill.models.table import make_recipe
 
 DATA = dataset_facts(stream_facts())
+STEP = Stepper.step
 TOTAL, LIMIT, MOST = 10**9, 10**8, 4
 OF_TORCH = (
     "empty_cache",
@@ -42,13 +45,12 @@ class Gpu:
     def set_per_process_memory_fraction(self, fraction: float) -> None:
         self.fraction = fraction
 
-    def step(self, *about: Any, **place: Any) -> torch.Tensor:
-        *_, batch = about
-        size = len(batch)
+    def step(self, stepper: Stepper, number: int, batches: list[Batch]) -> dict[str, Tensor]:
+        size = len(batches[0])
         self.steps.append(size)
         if size > MOST:
             raise torch.OutOfMemoryError
-        return train_step(*about, **place)
+        return STEP(stepper, number, batches)
 
     def max_memory_reserved(self) -> int:
         return 10 * self.steps[-1]
@@ -69,7 +71,12 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     pretended = Gpu()
     for name in OF_TORCH:
         monkeypatch.setattr(torch.cuda, name, getattr(pretended, name))
-    monkeypatch.setattr(cuda, "train_step", pretended.step)
+
+    # A function of its own: a bound method would not be given the stepper.
+    def step(stepper: Stepper, number: int, batches: list[Batch]) -> dict[str, Tensor]:
+        return pretended.step(stepper, number, batches)
+
+    monkeypatch.setattr(Stepper, "step", step)
     monkeypatch.setattr(cuda, "DEVICE", "cpu")
     return pretended
 
@@ -95,11 +102,11 @@ def test_no_gradients_are_left_behind_where_memory_runs_out(
 ) -> None:
     made = meter()
 
-    def break_off(recipe: Any, model: Any, _: Any, batch: Any, **__: Any) -> None:
-        recipe.loss(model, batch).backward()
+    def break_off(stepper: Stepper, _: int, batches: list[Batch]) -> None:
+        stepper.turns[0].loss(stepper.model, batches[0]).total.backward()
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(cuda, "train_step", break_off)
+    monkeypatch.setattr(Stepper, "step", break_off)
     gpu.steps.append(1)
     assert made.measure(EXTENT, 1) is None
     assert all(weight.grad is None for weight in made._model.parameters())

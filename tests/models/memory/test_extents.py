@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wavemill.errors import DatasetError
-from wavemill.models.memory.extents import Extents, data_facts, find_extents
+from wavemill.models.facts import data_facts
+from wavemill.models.memory.extents import Extents, find_extents
 from wavemill.models.recipe import Needs
 from wavemill.sharding.dataset import Dataset
 

@@ -9,7 +9,7 @@ from tests.models.peaks import allocated_peak, dataset_facts, live_peak, stream_
 from wavemill.errors import JobError
 from wavemill.loader.batch import Batch
 from wavemill.models.memory.predict import Predictor
-from wavemill.models.recipe import Needs
+from wavemill.models.recipe import Loss, Needs, Recipe
 from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.table import make_recipe
 
@@ -90,7 +90,7 @@ def test_a_step_takes_no_memory_to_predict() -> None:
     assert Predictor(recipe, DATA).step_bytes(extent(3000), 1000).peak > 10**13
 
 
-class Curious:
+class Curious(Recipe):
     """A recipe that reads what is in its batch."""
 
     about: ClassVar = "reads values"
@@ -100,9 +100,9 @@ class Curious:
     def build(self) -> nn.Module:
         return nn.Linear(1, 1)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
         scale = float(batch.tokens["codes"].sum())
-        return model(torch.ones(1, 1)).sum() * scale  # type: ignore[no-any-return]
+        return Loss(total=model(torch.ones(1, 1)).sum() * scale, count=torch.ones(()))
 
 
 def test_a_recipe_that_reads_values_is_told_so() -> None:

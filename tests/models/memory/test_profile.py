@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from wavemill.errors import UsageError
 from wavemill.loader import Batch, ShardLoader
-from wavemill.models.memory.extents import data_facts
+from wavemill.models.facts import data_facts
 from wavemill.models.memory.predict import Predictor
 from wavemill.models.memory.profile import Profile, ProfileConfig, make_profile
-from wavemill.models.recipe import DataFacts, Needs, Recipe
-from wavemill.models.step import make_optimizer, train_step
+from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
+from wavemill.models.step import LOSS, Stepper
 from wavemill.models.synthetic import Extent
 from wavemill.models.table import RECIPES, make_recipe
+from wavemill.models.training.settings import TrainSettings
 from wavemill.sharding.bins import bins_as_yaml
 from wavemill.sharding.dataset import Dataset
 
@@ -31,7 +32,7 @@ class LoudnessConfig:
     channels: int = 32
 
 
-class Loudness:
+class Loudness(Recipe):
     """Hears audio, and learns how loud it is."""
 
     about: ClassVar = "loudness"
@@ -45,10 +46,11 @@ class Loudness:
         layers = nn.Conv1d(1, channels, 400, 160), nn.ReLU(), nn.Conv1d(channels, 1, 1)
         return nn.Sequential(*layers)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
         assert batch.audio is not None
         heard: Tensor = model(batch.audio[:, None])
-        return (heard.mean((1, 2)).float() - batch.audio.abs().mean(1)).square().mean()
+        error = heard.mean((1, 2)).float() - batch.audio.abs().mean(1)
+        return Loss(total=error.square().sum(), count=torch.tensor(len(batch)))
 
 
 @contextmanager
@@ -67,12 +69,10 @@ def profiled(prepared: Path, recipe: str, *settings: str) -> Profile:
 def check_batches(loader: ShardLoader, recipe: Recipe, data: DataFacts) -> None:
     """Check that each batch trains, and takes no more than the limit when all of it is real."""
     predictor = Predictor(recipe, data, precision="bfloat16")
-    model = recipe.build()
-    optimizer = make_optimizer(model)
-    sizes = []
+    stepper = Stepper(recipe, recipe.build(), TrainSettings(precision="bfloat16"))
+    sizes: list[int] = []
     for batch in loader:
-        loss = train_step(recipe, model, optimizer, batch, precision="bfloat16")
-        assert torch.isfinite(loss)
+        assert torch.isfinite(stepper.step(len(sizes), [batch])[LOSS])
         audio = 0 if batch.audio is None else batch.audio.shape[1]
         tokens = {name: codes.shape[1] for name, codes in batch.tokens.items()}
         extent = Extent(seconds=audio / 16000, tokens=tokens)

@@ -6,8 +6,9 @@ import torch
 
 from wavemill.errors import JobError
 from wavemill.models.recipe import DataFacts, Recipe
-from wavemill.models.step import allocate_state, make_optimizer, train_step
+from wavemill.models.step import Stepper, allocate_state
 from wavemill.models.synthetic import Extent, make_batch
+from wavemill.models.training.settings import TrainSettings
 
 DEVICE = "cuda"
 STEPS = 2
@@ -40,14 +41,15 @@ class CudaMeter:
                 " predict for another one"
             )
         torch.cuda.set_per_process_memory_fraction(limit / total)
-        self._recipe, self._data, self._precision = recipe, data, precision
+        self._needs, self._data = recipe.needs, data
         self.allocated = 0
         """The most bytes that tensors had in the last step; what torch took of the GPU is more."""
         try:
             with torch.device(DEVICE):
                 self._model = recipe.build()
-            self._optimizer = make_optimizer(self._model)
-            allocate_state(self._model, self._optimizer)
+            settings = TrainSettings(precision=precision)
+            self._stepper = Stepper(recipe, self._model, settings, device=DEVICE)
+            allocate_state(self._model, list(self._stepper.optimizers.values()))
             weights = self._model.parameters() if world_size > 1 else ()
             self._copies = [torch.empty_like(weight) for weight in weights]
         except torch.OutOfMemoryError as error:
@@ -62,7 +64,7 @@ class CudaMeter:
         ran = self._runs(extent, size)
         peak = torch.cuda.max_memory_reserved()
         self.allocated = torch.cuda.max_memory_allocated()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._model.zero_grad(set_to_none=True)
         gc.collect()
         torch.cuda.empty_cache()
         return peak if ran else None
@@ -70,16 +72,9 @@ class CudaMeter:
     def _runs(self, extent: Extent, size: int) -> bool:
         try:
             with torch.device(DEVICE):
-                batch = make_batch(self._recipe.needs, self._data, extent, size)
-            for _ in range(STEPS):
-                train_step(
-                    self._recipe,
-                    self._model,
-                    self._optimizer,
-                    batch,
-                    device=DEVICE,
-                    precision=self._precision,
-                )
+                batch = make_batch(self._needs, self._data, extent, size)
+            for number in range(STEPS):
+                self._stepper.step(number, [batch])
             torch.cuda.synchronize()
         except torch.OutOfMemoryError:
             return False

@@ -7,14 +7,13 @@ import numpy as np
 
 from wavemill import storage
 from wavemill.errors import DatasetError
-from wavemill.models.recipe import DataFacts, Needs
+from wavemill.models.recipe import Needs
 from wavemill.models.synthetic import Extent
 from wavemill.sharding import layout
 from wavemill.sharding.bins import cut_bounds
 from wavemill.sharding.buckets import Bounds, Floats, Ints
 from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.lengths import Lengths, lengths_dtype, read_lengths
-from wavemill.tokenizers.base import TokenizerFacts
 
 DEFAULT_BUCKETS, DEFAULT_SUB_BUCKETS = 10, 2
 """Where a dataset does not say how it was cut."""
@@ -31,16 +30,6 @@ class Extents:
     bounds: Bounds
     extents: list[Extent]
     """The longest that a batch within a bucket's bounds can be."""
-
-
-def data_facts(dataset: Dataset) -> DataFacts:
-    """Return what a recipe may know of a dataset."""
-    names = TokenizerFacts.__dataclass_fields__
-    streams = {
-        stream: TokenizerFacts(**{name: facts[name] for name in names})
-        for stream, facts in dataset.content["tokenizers"].items()
-    }
-    return DataFacts(streams=streams, has_audio=dataset.content["settings"]["audio"] != "none")
 
 
 def find_extents(

@@ -11,7 +11,6 @@ themselves beside tensors (CUDA's context, workspaces of matrix products) is not
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -20,11 +19,11 @@ from torch._subclasses.fake_tensor import (
 )
 
 from wavemill.errors import JobError
-from wavemill.loader.batch import Batch
 from wavemill.models.memory.live import LiveBytes
 from wavemill.models.recipe import DataFacts, Recipe
-from wavemill.models.step import allocate_state, make_optimizer, train_step
+from wavemill.models.step import Stepper, allocate_state
 from wavemill.models.synthetic import Extent, make_batch
+from wavemill.models.training.settings import TrainSettings
 
 NEEDS_DATA = (DataDependentOutputException, DynamicOutputShapeException)
 
@@ -52,25 +51,26 @@ class Predictor:
         self, recipe: Recipe, data: DataFacts, *, precision: str = "bfloat16", world_size: int = 1
     ) -> None:
         """Build the model, without data, and the state of its optimizer."""
-        self._recipe, self._data, self._precision = recipe, data, precision
+        self._needs, self._data = recipe.needs, data
         self._live = LiveBytes()
         self._fake = FakeTensorMode()
         with self._fake, self._live:
             self._model = recipe.build()
             self._weights = self._live.now
-            self._optimizer = make_optimizer(self._model)
-            allocate_state(self._model, self._optimizer)
+            settings = TrainSettings(precision=precision)
+            self._stepper = Stepper(recipe, self._model, settings, watch=self._note)
+            allocate_state(self._model, list(self._stepper.optimizers.values()))
         self._resting = self._live.now
         self._ranks = gradient_bytes(self._model) if world_size > 1 else 0
 
     def step_bytes(self, extent: Extent, size: int) -> StepBytes:
         """Return what a step takes with `size` samples, all as long as they may be."""
         self._live.restart()
-        watched = _Watched(self._recipe, self._live)
+        self._held = 0
         try:
             with self._fake, self._live:
-                batch = make_batch(self._recipe.needs, self._data, extent, size)
-                train_step(watched, self._model, self._optimizer, batch, precision=self._precision)
+                batch = make_batch(self._needs, self._data, extent, size)
+                self._stepper.step(0, [batch])
         except NEEDS_DATA as error:
             raise JobError(
                 f"the step cannot be predicted, since it asks for the values of tensors ({error});"
@@ -80,25 +80,15 @@ class Predictor:
             weights=self._weights,
             optimizer=self._resting - self._weights,
             ranks=self._ranks,
-            saved=watched.held - self._resting,
+            saved=self._held - self._resting,
             peak=self._live.peak + self._ranks,
         )
+
+    def _note(self) -> None:
+        self._held = max(self._held, self._live.now)
 
 
 def gradient_bytes(model: nn.Module) -> int:
     """Return what a copy of all gradients takes."""
     trained = (weight for weight in model.parameters() if weight.requires_grad)
     return sum(weight.nbytes for weight in trained)
-
-
-class _Watched:
-    """A recipe that notes how much is alive between forward and backward."""
-
-    def __init__(self, recipe: Recipe, live: LiveBytes) -> None:
-        self._recipe, self._live = recipe, live
-        self.held = 0
-
-    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        loss = self._recipe.loss(model, batch)
-        self.held = self._live.now
-        return loss

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import torch
 
 from wavemill.errors import JobError, UsageError
-from wavemill.models.memory.extents import Extents, data_facts, find_extents
+from wavemill.models.facts import check_audio, data_facts
+from wavemill.models.memory.extents import Extents, find_extents
 from wavemill.models.memory.search import Fit, find_sizes
 from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.synthetic import Extent
@@ -100,11 +101,7 @@ def make_profile(url: str, config: ProfileConfig, stage: Shows) -> Profile:
     dataset = Dataset.open(url)
     data = data_facts(dataset)
     recipe = make_recipe(config.recipe, config.preset, config.settings, data)
-    if recipe.needs.sample_rate is not None and not data.has_audio:
-        raise UsageError(
-            f"{config.recipe} hears audio, and {url} holds none (--audio none); prepare it with"
-            " audio"
-        )
+    check_audio(config.recipe, recipe, data, url)
     with stage("read", dataset.content["totals"]["samples"]) as show:
         cut = find_extents(dataset, recipe.needs, config.buckets, config.sub_buckets, show)
     measure = _meter(recipe, data, config)
