@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -84,7 +85,10 @@ class Cluster(ABC):
             raise
 
     def stop(self) -> None:
-        """End all processes of the engine; none is left."""
+        """End all processes of the engine, and remove what they wrote but their logs.
+
+        Engines keep a copy of each job's libraries, hundreds of megabytes a job.
+        """
         pids = self.pids()
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in pids:
@@ -94,6 +98,8 @@ class Cluster(ABC):
             while any(map(self._is_alive, pids)) and time.monotonic() < ends:
                 time.sleep(POLL_SECONDS)
         self._note.unlink(missing_ok=True)
+        for place in self.folder.glob("*/"):
+            shutil.rmtree(place, ignore_errors=True)
 
     @abstractmethod
     def launch(self) -> None:

@@ -30,6 +30,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     yield found
     found.stop()
     assert not found.pids()
+    left = [place.name for place in found.folder.iterdir() if place.suffix != ".log"]
+    assert not left
 
 
 def test_a_cluster_makes_the_same_bytes(
