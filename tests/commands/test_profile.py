@@ -171,8 +171,11 @@ def test_where_steps_are_run_they_are_not_predicted(
 def test_recipes_are_listed_with_their_settings(capsys: pytest.CaptureFixture[str]) -> None:
     main(args=["recipes"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert any("token-lm" in line and "paper" in line and "width=1024" in line for line in lines)
+    paper = lines.index("token-lm --preset paper")
+    assert "width=1024" in lines[paper + 1]
+    assert "batch_tokens=50000" in lines[paper + 2]
     main(args=["recipes", "--json"], standalone_mode=False)
     facts = json.loads(capsys.readouterr().out)
     assert set(facts["token-lm"]["presets"]) == {"small", "paper"}
     assert facts["token-lm"]["presets"]["paper"]["layers"] == 24
+    assert facts["token-lm"]["training"]["paper"]["precision"] == "bfloat16"

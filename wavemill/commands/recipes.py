@@ -11,7 +11,7 @@ from wavemill.commands.output import as_json, emit, table
 @click.command(short_help="List the recipes and their settings.")
 @as_json
 def recipes(*, json_: bool) -> None:
-    r"""List what can be trained: each recipe, its presets and their settings.
+    r"""List what can be trained: recipes, presets, and their settings of model and training.
 
     \b
     wavemill recipes
@@ -23,16 +23,26 @@ def recipes(*, json_: bool) -> None:
         name: {
             "about": recipe.about,
             "presets": {preset: asdict(config) for preset, config in recipe.presets.items()},
+            "training": {preset: asdict(how) for preset, how in recipe.training.items()},
         }
         for name, (recipe, _) in sorted(RECIPES.items())
     }
-    rows = [
-        (name, row["about"], preset, _text(settings))
-        for name, row in facts.items()
-        for preset, settings in row["presets"].items()
-    ]
-    emit(facts, table(("name", "what", "preset", "settings"), rows), json_=json_)
+    emit(facts, _lines(facts), json_=json_)
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    from wavemill.models.training.settings import TrainSettings
+
+    usual = asdict(TrainSettings())
+    lines = table(("name", "what"), [(name, row["about"]) for name, row in facts.items()])
+    for name, row in facts.items():
+        for preset, settings in row["presets"].items():
+            training = row["training"][preset]
+            own = {key: value for key, value in training.items() if value != usual[key]}
+            lines += ["", f"{name} --preset {preset}"]
+            lines += [f"  --set    {_text(settings)}", f"  --train  {_text(own)}"]
+    return [*lines, "", f"else  --train  {_text(usual)}"]
 
 
 def _text(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in settings.items())
+    return " ".join(f"{key}={value}" for key, value in settings.items() if value is not None)
