@@ -46,7 +46,7 @@ def main() -> None:
     from wavemill.audio import encode_flac, open_audio
     from wavemill.pipelines.tokenize import npy_bytes
     from wavemill.specs import Spec
-    from wavemill.tokenizers.table import make_tokenizers
+    from wavemill.tokenizers import make_tokenizers
 
     began = time.monotonic()
     torch.set_num_threads(1)

@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sharding.drawn import stream
+from wavemill.packages import is_installed
 from wavemill.pipelines.tokenize import npy_bytes
 from wavemill.sharding import counting
 from wavemill.sharding.counting import IdCounter
@@ -56,11 +55,11 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The modules that counting looks for; a process that has counted nothing, and soon much."""
     asked: list[str] = []
 
-    def find(name: str) -> Any:
+    def look_for(name: str) -> bool:
         asked.append(name)
-        return find_spec(name)
+        return is_installed(name)
 
-    monkeypatch.setattr(counting, "find_spec", find)
+    monkeypatch.setattr(counting, "is_installed", look_for)
     monkeypatch.setattr(counting, "LOADING_PAYS", 10_000)
     monkeypatch.setattr(IdCounter, "counted", 0)
     counting._compiled_loop.cache_clear()
@@ -82,7 +81,7 @@ def test_without_numba_counting_goes_on(loads: list[str], monkeypatch: pytest.Mo
     facts = stream("codec", 50.0, 8, 1024)
     codes = draw(facts, 1000, 0)
     counted = count(facts, [codes])
-    monkeypatch.setattr(counting, "find_spec", lambda _: None)
+    monkeypatch.setattr(counting, "is_installed", lambda _: False)
     assert count(facts, [codes]) == counted
     assert count(facts, [codes]) == counted
     assert loads == []

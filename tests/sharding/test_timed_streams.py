@@ -19,7 +19,7 @@ from wavemill import tokenizers
 from wavemill.errors import UsageError
 from wavemill.sharding import layout
 from wavemill.specs import Spec
-from wavemill.tokenizers.table import make_tokenizers
+from wavemill.tokenizers import make_tokenizers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 NAMES = ("sylber", "sylber_times", "beats")

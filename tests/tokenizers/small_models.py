@@ -16,10 +16,10 @@ from tests.tokenizers.hubert_files import SETTINGS, write_hubert, write_units
 from tests.tokenizers.random_models import write_model
 from tests.tokenizers.teachers import tiny
 from wavemill.specs import Spec
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import TimedTokenizer, Tokenizer
 from wavemill.tokenizers.codec_layouts import ENCODEC_48KHZ
 from wavemill.tokenizers.fit_kmeans import FitKmeansConfig, fit_from_clips, save_model
-from wavemill.tokenizers.table import make_tokenizer
 from wavemill.tokenizers.teachers.base import TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 

@@ -13,9 +13,8 @@ import torch
 from tests.tokenizers.codec_files import SMALL, Clip, real_clips, write_small
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
-from wavemill.tokenizers import codec_files
+from wavemill.tokenizers import codec_files, make_tokenizer
 from wavemill.tokenizers.base import Decoder, Tokenizer
-from wavemill.tokenizers.table import make_tokenizer
 
 
 class Trap:

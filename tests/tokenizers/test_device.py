@@ -23,9 +23,10 @@ from tests.tokenizers.small_models import (
 from wavemill.cli import main
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Decoder
 from wavemill.tokenizers.device import Place, PlaceSettings
-from wavemill.tokenizers.table import TOKENIZERS, make_tokenizer
+from wavemill.tokenizers.table import TOKENIZERS
 from wavemill.tokenizers.teachers.base import TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 

@@ -21,11 +21,11 @@ from tests.tokenizers.random_models import read_mono, write_model
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
 from wavemill.tokenizers import gfsq as gfsq_module
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Decoder, Tokenizer
 from wavemill.tokenizers.blocks import Reach
 from wavemill.tokenizers.firefly import Firefly
 from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
-from wavemill.tokenizers.table import make_tokenizer
 from wavemill.tokenizers.threads import torch_threads
 
 Clip = npt.NDArray[np.float32]

@@ -12,6 +12,7 @@ from tests.conftest import SPEECH, wavemill
 from tests.tokenizers.teachers import tiny
 from wavemill.errors import JobError, UsageError
 from wavemill.specs import Spec
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.fit_kmeans import (
     FitKmeansConfig,
@@ -20,7 +21,6 @@ from wavemill.tokenizers.fit_kmeans import (
     save_model,
 )
 from wavemill.tokenizers.kmeans import KmeansConfig, KmeansTokenizer
-from wavemill.tokenizers.table import make_tokenizer
 from wavemill.tokenizers.teachers.base import Clip, TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
 

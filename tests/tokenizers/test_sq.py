@@ -16,12 +16,12 @@ from tests.conftest import SPEECH
 from tests.tokenizers.random_models import SQ_SIZES, read_mono, write_model
 from wavemill.errors import UsageError
 from wavemill.specs import Spec
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers import sq as sq_module
 from wavemill.tokenizers.base import Decoder, Tokenizer
 from wavemill.tokenizers.blocks import Reach
 from wavemill.tokenizers.scalar_codec import ScalarCodec
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
-from wavemill.tokenizers.table import make_tokenizer
 from wavemill.tokenizers.threads import torch_threads
 
 Clip = npt.NDArray[np.float32]

@@ -53,9 +53,9 @@ def _decoder(dataset: Any, written: str) -> tuple[str, Any]:
 
     """
     from wavemill.specs import Spec
+    from wavemill.tokenizers import make_tokenizer
     from wavemill.tokenizers.base import Decoder
     from wavemill.tokenizers.device import on_cpu
-    from wavemill.tokenizers.table import make_tokenizer
 
     given = Spec.parse(written)
     made = dataset.content["tokenizers"]

@@ -56,9 +56,10 @@ def _facts(name: str) -> dict[str, Any]:
     """Say what a tokenizer takes, and, where its weights are inside, what it gives."""
     from dataclasses import MISSING, asdict, fields
 
+    from wavemill.packages import is_installed, pip_line
     from wavemill.specs import Spec
-    from wavemill.tokenizers.checkpoints import is_installed
-    from wavemill.tokenizers.table import TOKENIZERS, make_tokenizer
+    from wavemill.tokenizers import make_tokenizer
+    from wavemill.tokenizers.table import TOKENIZERS
 
     build, config = TOKENIZERS[name]
     stated = [field for field in fields(config) if field.name != "name"]
@@ -70,7 +71,7 @@ def _facts(name: str) -> dict[str, Any]:
         "needs": needs,
         "settings": settings,
         "missing": missing,
-        "install": f"pip install 'wavemill[{build.extra}]'" if build.extra else "",
+        "install": pip_line(build.extra) if build.extra else "",
         "weights": build.weights,
         "long_audio": build.long_audio,
     }

@@ -31,6 +31,8 @@ def need_gpu(tokenizers: Sequence[Spec]) -> bool:
 
 def measure(tokenizers: Sequence[Tokenizer]) -> float:
     """Measure how long tokenizers take for a second of audio, in seconds, with one thread."""
+    if not tokenizers:
+        return 0.0
     from wavemill.tokenizers.threads import torch_threads  # loads torch
 
     total = 0.0

@@ -20,8 +20,8 @@ from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.unit_names import as_names
 from wavemill.spool import unit_url
+from wavemill.tokenizers import make_tokenizers
 from wavemill.tokenizers.base import TokenizerFacts
-from wavemill.tokenizers.table import make_tokenizers
 
 ASKED_AT_ONCE = 4096
 

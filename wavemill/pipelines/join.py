@@ -45,8 +45,8 @@ from wavemill.pipelines.write import write_dataset
 from wavemill.records import Recording, recording_from_row
 from wavemill.specs import Spec
 from wavemill.spool import RECORDINGS, UnitReader, unit_url
+from wavemill.tokenizers import make_tokenizers
 from wavemill.tokenizers.base import TokenizerFacts
-from wavemill.tokenizers.table import make_tokenizers
 
 
 def make_adding_job(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wavemill.packages import require
 from wavemill.pipelines.alike import LAG_SECONDS, SIMILAR, similarity
 from wavemill.pipelines.duplicates import STAGE
 from wavemill.pipelines.fingerprint import EMBEDDING_SIZE, Floats, Wave
@@ -21,7 +22,6 @@ from wavemill.pipelines.leave_out import Why, leave_out, names_of
 from wavemill.pipelines.survey import Survey, SurveyConfig
 from wavemill.records import NEAR_DUPLICATE
 from wavemill.spool import UnitReader, unit_url
-from wavemill.tokenizers.checkpoints import require
 
 NUM_NEIGHBOURS = 10
 NEAR = 0.9

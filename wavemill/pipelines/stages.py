@@ -31,8 +31,8 @@ from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.writer import ShardSources, result_json, write_shard
 from wavemill.specs import Spec
 from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url, write_unit
+from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Tokenizer
-from wavemill.tokenizers.table import make_tokenizer
 
 
 class Restored(NamedTuple):

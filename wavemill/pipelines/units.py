@@ -23,7 +23,7 @@ from wavemill.pipelines.unit_names import UnitNames, as_names, write_names
 from wavemill.pipelines.watch import UnitWatch, watching
 from wavemill.records import recording_from_row
 from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url
-from wavemill.tokenizers.table import make_tokenizers
+from wavemill.tokenizers import make_tokenizers
 
 WANTED = "wanted.units"
 """In the spool, for as long as a pipeline runs: the names of the units that it is to make."""

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from wavemill.packages import is_installed
 from wavemill.sharding.tar import pieces
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -82,7 +82,7 @@ class IdCounter:
 
 @cache
 def _compiled_loop() -> Callable[..., object] | None:
-    if find_spec("numba") is None:
+    if not is_installed("numba"):
         return None
     from wavemill.sharding.counting_loop import count_ids
 

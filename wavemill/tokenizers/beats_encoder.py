@@ -15,6 +15,7 @@ from torch import Tensor
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
+from wavemill.packages import require
 from wavemill.tokenizers.beats_fbank import (
     FBANK_MEAN,
     FBANK_STD,
@@ -23,7 +24,7 @@ from wavemill.tokenizers.beats_fbank import (
     STEP_SECONDS,
     normalised_fbank,
 )
-from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint, require
+from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_checkpoint
 from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import Clip, Features
 from wavemill.tokenizers.teachers.windows import in_windows

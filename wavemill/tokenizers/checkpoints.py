@@ -1,11 +1,9 @@
-"""Checkpoints and the packages that read them: found, opened safely, and digested.
+"""Checkpoints: found, opened safely, and digested.
 
 Nothing in a file is run: `.safetensors` holds tensors alone, and of a pickle only tensors and plain
 values are taken (`weights_only=True`).
 """
 
-import importlib
-import importlib.util
 import io
 import pickle
 from collections.abc import Iterator, Mapping
@@ -21,31 +19,7 @@ from torch import Tensor
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-
-
-def require(module: str, extra: str, what: str) -> Any:
-    """Import an optional package.
-
-    Args:
-        module: its name in Python.
-        extra: the extra of wavemill that brings it.
-        what: who needs it, for the error.
-
-    Raises:
-        UsageError: it is not installed; the message has the pip line.
-
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UsageError(
-            f"{what} needs {module} ({error}): pip install 'wavemill[{extra}]'"
-        ) from error
-
-
-def is_installed(module: str) -> bool:
-    """Say whether a package could be imported, without importing it."""
-    return importlib.util.find_spec(module) is not None
+from wavemill.packages import require
 
 
 @contextmanager

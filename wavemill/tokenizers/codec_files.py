@@ -13,12 +13,12 @@ from torch.nn.utils import parametrize
 from wavemill import storage
 from wavemill.digest import digest
 from wavemill.errors import UsageError
+from wavemill.packages import require
 from wavemill.tokenizers.checkpoints import (
     digest_tensors,
     find_model,
     quiet_transformers,
     read_checkpoint,
-    require,
 )
 from wavemill.tokenizers.codec_layouts import Layout
 from wavemill.tokenizers.device import Place

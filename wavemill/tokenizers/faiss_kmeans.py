@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from wavemill.tokenizers.checkpoints import require
+from wavemill.packages import require
 
 
 def train_centroids(

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
+from wavemill.packages import require
 from wavemill.tokenizers.base import Codes, Times, TokenizerFacts
-from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.device import PlaceSettings
 from wavemill.tokenizers.sylber_encoder import OVERLAP_SECONDS, SAMPLE_RATE, SylberEncoder
 from wavemill.tokenizers.syllables import Features, find_syllables

@@ -16,12 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import (
-    digest_tensors,
-    find_model,
-    read_tensors,
-    require,
-)
+from wavemill.packages import require
+from wavemill.tokenizers.checkpoints import digest_tensors, find_model, read_tensors
 from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.hubert_long import receptive_field, run_long
 from wavemill.tokenizers.syllables import Features

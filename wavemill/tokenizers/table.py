@@ -1,11 +1,7 @@
 """Tokenizers by the name that `--tokenizer` takes."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from wavemill.errors import UsageError
-from wavemill.specs import Spec, configure
-from wavemill.tokenizers.base import Tokenizer
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.dac import DacConfig, DacTokenizer
 from wavemill.tokenizers.encodec import EncodecConfig, EncodecTokenizer
@@ -13,7 +9,6 @@ from wavemill.tokenizers.gfsq import GfsqConfig, GfsqTokenizer
 from wavemill.tokenizers.kmeans import KmeansConfig, KmeansTokenizer
 from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
-from wavemill.tokenizers.names import check_name, check_names
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
 from wavemill.tokenizers.xcodec2 import Xcodec2Config, Xcodec2Tokenizer
@@ -37,31 +32,3 @@ has; `extra`, the extra of wavemill that brings them; and `weights`, where they 
 if they ship with wavemill). `long_audio` says how a long clip's memory is bounded: "exact" where
 its tokens are those of the uncut clip but for float32's rounding, else in which windows it is cut.
 """
-
-
-def make_tokenizer(spec: Spec) -> Tokenizer:
-    """Build the tokenizer that a spec names, weights and all.
-
-    Raises:
-        UsageError: there is no such tokenizer or setting, or its weights cannot be had.
-
-    """
-    build, config = configure(spec, TOKENIZERS, "--tokenizer")
-    check_name(config.name, str(spec))
-    try:
-        tokenizer: Tokenizer = build(config)
-    except ValueError as error:
-        raise UsageError(f"--tokenizer {spec}: {error}") from error
-    return tokenizer
-
-
-def make_tokenizers(specs: Sequence[Spec]) -> list[Tokenizer]:
-    """Build tokenizers whose streams lie side by side.
-
-    Raises:
-        UsageError: as `make_tokenizer`, or their streams' names do not go together.
-
-    """
-    tokenizers = [make_tokenizer(spec) for spec in specs]
-    check_names([tokenizer.facts.name for tokenizer in tokenizers])
-    return tokenizers

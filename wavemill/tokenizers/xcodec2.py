@@ -11,8 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from wavemill.packages import require
 from wavemill.tokenizers.base import TokenizerFacts
-from wavemill.tokenizers.checkpoints import require
 from wavemill.tokenizers.codec import CodecTokenizer, weights_digest
 from wavemill.tokenizers.codec_files import CodecClass, load_codec
 from wavemill.tokenizers.device import PlaceSettings

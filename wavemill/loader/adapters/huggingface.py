@@ -8,7 +8,7 @@ import numpy as np
 from wavemill.loader.adapters.shards import Shards
 from wavemill.loader.corpus import Location
 from wavemill.loader.wanted import AUDIO
-from wavemill.tokenizers.checkpoints import require
+from wavemill.packages import require
 
 
 def iterable_dataset(

@@ -12,7 +12,7 @@ from wavemill.loader.adapters.shards import Shards
 from wavemill.loader.corpus import Location
 from wavemill.loader.sample import Sample
 from wavemill.loader.wanted import AUDIO
-from wavemill.tokenizers.checkpoints import require
+from wavemill.packages import require
 
 
 def cut_set(

@@ -6,7 +6,7 @@ from typing import Any
 from wavemill.loader.adapters.shards import Shards
 from wavemill.loader.corpus import Location
 from wavemill.loader.sample import Sample
-from wavemill.tokenizers.checkpoints import require
+from wavemill.packages import require
 
 Splitter = Callable[[Iterable[Any]], Iterable[Any]]
 

@@ -10,7 +10,8 @@ from torch import nn
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import digest_tensors, find_model, quiet_transformers, require
+from wavemill.packages import require
+from wavemill.tokenizers.checkpoints import digest_tensors, find_model, quiet_transformers
 from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import TeacherConfig
 

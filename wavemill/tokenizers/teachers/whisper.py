@@ -12,7 +12,8 @@ import numpy as np
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
-from wavemill.tokenizers.checkpoints import find_model, require
+from wavemill.packages import require
+from wavemill.tokenizers.checkpoints import find_model
 from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import (
     Clip,
