@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 
-from wavemill import storage
 from wavemill.digest import digest_number
 from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
@@ -68,7 +67,7 @@ class DrawSegments(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's segments."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.exists(place):
+        if self.lacks(place):
             with write_unit(place, SEGMENT_SCHEMA) as file:
                 for name in UnitReader(unit_url(self._spool, RECORDINGS, unit)).column("id"):
                     file.add(_segment(name, digest_number(name)))
@@ -96,7 +95,7 @@ class DrawTokens(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's tokens."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.exists(place):
+        if self.lacks(place):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
             lengths = segments.numbers("num_samples") // RATE
             with write_unit(place, TOKEN_SCHEMA) as file:

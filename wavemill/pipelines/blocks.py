@@ -121,7 +121,7 @@ class SurveyBlock(Step):
         """Write the block's table unless it is there."""
         units = read_names(self._names, *block)
         place = unit_url(self._config.spool, self._stage, block_name(units))
-        if not storage.is_file(place):
+        if self.lacks(place):
             tables = [survey_unit(unit, self._config, at) for at, unit in enumerate(units)]
             with storage.write_atomically(place) as file, pa.ipc.new_file(file, SCHEMA) as arrow:
                 arrow.write_table(pa.concat_tables(tables).combine_chunks())

@@ -59,7 +59,7 @@ class SegmentUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's segments."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.is_file(place):
+        if self.lacks(place):
             self._segmenter = self._segmenter or make_segmenter(self._spec)
             with metrics.making(metrics.SEGMENT) as tally:
                 self._make(unit, place, self._segmenter, tally)
@@ -71,7 +71,6 @@ class SegmentUnit(Step):
         reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
         recordings = [recording_from_row(row) for row in reader.rows()]
         seconds = 0.0
-        check_there(self._spool)
         with write_unit(place, SEGMENT_SCHEMA) as file:
             for result in segment_unit(recordings, segmenter, self._form):
                 row = segment_row(result)
@@ -117,9 +116,8 @@ class FingerprintUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's fingerprints."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.is_file(place):
+        if self.lacks(place):
             segments = UnitReader(unit_url(self._spool, self._segments, unit))
-            check_there(self._spool)
             whereabouts.note(f"the fingerprints of unit {unit}")
             with (
                 metrics.making(metrics.FINGERPRINT) as tally,
@@ -153,7 +151,7 @@ class TokenizeUnit(Step):
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's tokens."""
         place = unit_url(self._spool, self._stage, unit)
-        if not storage.is_file(place):
+        if self.lacks(place):
             tokenizer = self._load()
             with metrics.making(self._name) as tally:
                 self._make(unit, place, tokenizer, tally)
@@ -170,7 +168,6 @@ class TokenizeUnit(Step):
 
     def _make(self, unit: str, place: str, tokenizer: Tokenizer, tally: Tally) -> None:
         segments = UnitReader(unit_url(self._spool, self._segments, unit))
-        check_there(self._spool)
         with write_unit(place, TOKEN_SCHEMA) as file:
             for row in tokenize_unit(segments, tokenizer):
                 num_bytes = len(row.get("npy") or b"") + len(row.get("times") or b"")
@@ -222,8 +219,7 @@ class WriteShard(Step):
     def process(self, number: int) -> Iterator[int]:
         """Write shard `number` of the plan unless its marker is there."""
         marker = marker_url(self._markers, number)
-        if not storage.is_file(marker):
-            check_there(self._spool)
+        if self.lacks(marker):
             whereabouts.note(f"shard {number} of {self._out}")
             with metrics.making(metrics.WRITE, "shards") as tally:
                 result = write_shard(self._plan.task(number), self._sources, self._out)

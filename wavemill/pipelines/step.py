@@ -2,7 +2,9 @@
 
 import apache_beam as beam
 
+from wavemill import storage
 from wavemill.garbage import end_loading
+from wavemill.pipelines.outdir import check_there
 from wavemill.pipelines.surroundings import Surroundings
 
 
@@ -18,3 +20,17 @@ class Step(beam.DoFn):
         """Check once a worker that it sees what the driver sees."""
         end_loading()
         self._surroundings.enter(self._spool)
+
+    def lacks(self, place: str) -> bool:
+        """Say whether a file has yet to be made, into a spool that is still there.
+
+        Where it went, that is why the file is missing: no step may begin the spool anew.
+
+        Raises:
+            JobError: the spool was removed, or its disk is gone.
+
+        """
+        if storage.is_file(place):
+            return False
+        check_there(self._spool)
+        return True
