@@ -1,5 +1,6 @@
 """The job file for Dataflow: its options are Beam's, and all that Dataflow wants is there."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +49,24 @@ def test_its_options_are_what_beams_own_parser_takes(arguments: list[str]) -> No
     assert options.view_as(SetupOptions).setup_file == "./setup.py"
 
 
+@pytest.fixture
+def complain(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Ask Beam's validator what is wrong with the job's options and others."""
+    monkeypatch.chdir(JOB.parents[2])
+
+    def ask(*others: str) -> list[str]:
+        options = PipelineOptions([*arguments, "--runner=DataflowRunner", *others])
+        return list(PipelineOptionsValidator(options, DataflowRunner()).validate())
+
+    return ask
+
+
 def test_beams_validator_finds_nothing_wrong_for_dataflow(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    complain: Callable[..., list[str]],
 ) -> None:
-    monkeypatch.chdir(JOB.parents[2])
-    options = PipelineOptions([*arguments, "--runner=DataflowRunner"])
-    assert PipelineOptionsValidator(options, DataflowRunner()).validate() == []
+    assert complain() == []
 
 
-def test_the_validator_would_find_a_wrong_one(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(JOB.parents[2])
-    options = PipelineOptions([*arguments, "--runner=DataflowRunner", "--project=not valid!"])
-    (said,) = PipelineOptionsValidator(options, DataflowRunner()).validate()
+def test_the_validator_would_find_a_wrong_one(complain: Callable[..., list[str]]) -> None:
+    (said,) = complain("--project=not valid!")
     assert "project" in said

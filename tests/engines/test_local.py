@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.clusters.dask import DaskCluster
-from tests.engines.engines import digests, prepare
+from tests.engines.engines import make, running
 
 WORKERS = ["--workers", "2"]
 BEAMS_OWN = ["--direct_running_mode", "multi_processing", "--direct_num_workers", "2"]
@@ -28,27 +28,20 @@ PORTABLE = [
 def test_a_runner_of_this_machine_makes_the_same_bytes(
     expected: dict[str, str], tmp_path: Path, options: list[str]
 ) -> None:
-    done = prepare(tmp_path / "out", options)
-    assert done.returncode == 0, done.stderr
-    assert digests(tmp_path / "out") == expected
+    assert make(tmp_path / "out", options) == expected
 
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     """Dask with two workers."""
-    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
-    cluster.start()
-    yield cluster
-    cluster.stop()
-    assert not cluster.pids()
+    with running(DaskCluster(tmp_path_factory.mktemp("dask"))) as cluster:
+        yield cluster
 
 
 def test_dask_makes_the_same_bytes(
     expected: dict[str, str], tmp_path: Path, dask: DaskCluster
 ) -> None:
-    done = prepare(tmp_path / "out", dask.options())
-    assert done.returncode == 0, done.stderr
-    assert digests(tmp_path / "out") == expected
+    assert make(tmp_path / "out", dask.options()) == expected
 
 
 def test_a_cluster_that_runs_is_not_started_twice(dask: DaskCluster) -> None:

@@ -8,15 +8,17 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests.faults.cases import MVQ, PARTS, Corpus
 from tests.faults.places import Folder
-from tests.faults.warm import WarmServer
+from tests.faults.warm import WarmProcess, WarmServer
 from tests.pipelines.join_files import run_add, run_prepare, utterances, write_manifest
 from wavemill.errors import JobError, UsageError
 from wavemill.pipelines import join, lock, prepare
@@ -67,7 +69,7 @@ def meet(corpus: Corpus, warm: WarmServer, folder: Path, rounds: int, seed: int)
         names = [dice.choice(could) for _ in range(2)]
         processes = []
         for name, log in zip(names, logs, strict=True):
-            processes.append(warm.start([*jobs[name], "--out", str(out)], log, {}))
+            processes.append(begin(warm, jobs[name], out, log))
             time.sleep(dice.uniform(0, 0.7))
         codes = [process.wait(SECONDS) for process in processes]
         done = [name for name, code in zip(names, codes, strict=True) if code == 0]
@@ -78,10 +80,14 @@ def meet(corpus: Corpus, warm: WarmServer, folder: Path, rounds: int, seed: int)
         alone = folder / "alone"
         Folder(alone).fill(before)
         for name in done:
-            process = warm.start([*jobs[name], "--out", str(alone)], logs[0], {})
+            process = begin(warm, jobs[name], alone, logs[0])
             assert process.wait(SECONDS) == 0, logs[0].read_text()
         assert Folder(out).digests() == Folder(alone).digests(), names
     assert refused
+
+
+def begin(warm: WarmServer, words: tuple[str, ...], out: Path, log: Path) -> WarmProcess:
+    return warm.start([*words, "--out", str(out)], log, {})
 
 
 def said_why(log: Path) -> bool:
@@ -98,42 +104,34 @@ def said_why(log: Path) -> bool:
 def test_a_job_that_was_killed_holds_nothing_back(
     few: Corpus, warm: WarmServer, tmp_path: Path
 ) -> None:
-    out, log = tmp_path / "out", tmp_path / "log"
-    words = [*commands(few)["same"], "--out", str(out)]
-    first = warm.start(words, tmp_path / "first", {})
+    jobs, out, log = commands(few), tmp_path / "out", tmp_path / "log"
+    first = begin(warm, jobs["same"], out, tmp_path / "first")
     while not any(out.glob("_work/segments-*/*")):
         time.sleep(0.002)
     os.kill(first.pid, signal.SIGSTOP)
     for name in ("same", "other"):
-        second = warm.start([*commands(few)[name], "--out", str(out)], log, {})
+        second = begin(warm, jobs[name], out, log)
         assert second.wait(SECONDS) == 1
         assert "another job is writing to" in log.read_text()
     first.kill()
-    assert warm.start(words, log, {}).wait(SECONDS) == 0, log.read_text()
+    assert begin(warm, jobs["same"], out, log).wait(SECONDS) == 0, log.read_text()
     assert Folder(out).digests() == Folder(few.dataset("old", few.old)).digests()
 
 
-@pytest.mark.parametrize("code", lock.NO_LOCKS)
-def test_a_file_system_without_locks_is_refused_in_a_line(
-    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        *((code, r"cannot lock .*mount the file system with locks") for code in lock.NO_LOCKS),
+        (errno.EIO, "Input/output error; see that the disk is there"),
+    ],
+)
+def test_what_keeps_a_lock_from_being_taken_is_told_in_a_line_with_its_remedy(
+    code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    words = r"cannot lock .*mount the file system with locks"
-    with pytest.raises(JobError, match=words), locked(str(tmp_path / "_work")):
-        pass
-
-
-def test_another_error_of_the_lock_names_its_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(fcntl, "flock", fail)
-    words = "Input/output error; see that the disk is there"
     with pytest.raises(JobError, match=words), locked(str(tmp_path / "_work")):
         pass
 
@@ -157,39 +155,49 @@ def test_a_lock_that_its_holder_removes_at_its_end_does_not_let_two_in(
             pass
 
 
-def test_what_was_added_while_a_job_looked_at_its_inputs_is_not_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Growing:
+    """A dataset of old utterances, and new ones for it."""
+
+    old: str
+    new: str
+    out: Path
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Growing:
     old = write_manifest(tmp_path / "old.jsonl", utterances(4))
     new = write_manifest(tmp_path / "new.jsonl", utterances(2, start=4))
-    out = tmp_path / "out"
-    run_prepare([old], out)
+    run_prepare([old], tmp_path / "out")
+    return Growing(old=old, new=new, out=tmp_path / "out")
+
+
+@contextlib.contextmanager
+def just_before(module: ModuleType, other: Callable[[], object]) -> Iterator[None]:
+    """Let another job run to its end before one of a module gets the lock."""
 
     @contextlib.contextmanager
     def late(work: str, *_: object) -> Iterator[None]:
-        run_add([new], out)
+        other()
         with locked(work):
             yield
 
-    monkeypatch.setattr(prepare, "locked", late)
-    with pytest.raises(UsageError, match="this job would drop that"):
-        run_prepare([old], out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "locked", late)
+        yield
 
 
-def test_add_goes_on_with_no_other_dataset_than_it_was_set_up_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = write_manifest(tmp_path / "old.jsonl", utterances(4))
-    new = write_manifest(tmp_path / "new.jsonl", utterances(2, start=4))
-    out = tmp_path / "out"
-    run_prepare([old], out)
+def test_what_was_added_while_a_job_looked_at_its_inputs_is_not_dropped(growing: Growing) -> None:
+    with (
+        just_before(prepare, lambda: run_add([growing.new], growing.out)),
+        pytest.raises(UsageError, match="this job would drop that"),
+    ):
+        run_prepare([growing.old], growing.out)
 
-    @contextlib.contextmanager
-    def late(work: str, *_: object) -> Iterator[None]:
-        run_prepare([old], out, audio="none")
-        with locked(work):
-            yield
 
-    monkeypatch.setattr(join, "locked", late)
-    with pytest.raises(JobError, match="changed by another job"):
-        run_add([new], out)
+def test_add_goes_on_with_no_other_dataset_than_it_was_set_up_for(growing: Growing) -> None:
+    with (
+        just_before(join, lambda: run_prepare([growing.old], growing.out, audio="none")),
+        pytest.raises(JobError, match="changed by another job"),
+    ):
+        run_add([growing.new], growing.out)
