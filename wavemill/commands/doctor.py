@@ -1,7 +1,6 @@
 """`wavemill doctor`: what is installed, what is missing, and the pip line for it."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import sys
@@ -11,6 +10,7 @@ import click
 
 import wavemill
 from wavemill.commands.output import as_json, emit, table
+from wavemill.cores import cores
 
 PACKAGES = (
     ("apache-beam", "runs the jobs", "wavemill"),
@@ -48,7 +48,7 @@ def doctor(*, json_: bool) -> None:
     facts = {
         "wavemill": wavemill.__version__,
         "python": platform.python_version(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "free_disk_gb": round(shutil.disk_usage(".").free / 1e9, 1),
         "gpu": _gpu(),
         "packages": rows,

@@ -5,6 +5,7 @@ import resource
 
 import torch
 
+from wavemill.cores import cores_each
 from wavemill.errors import UsageError
 from wavemill.loader.steps import Rank
 
@@ -35,9 +36,7 @@ def default_rank(rank: int | None, world_size: int | None, accumulate: int = 1) 
 
 def default_threads() -> int:
     """Return this process's share of the machine's cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return min(max((cores or 1) // processes, 1), MAX_THREADS)
+    return min(cores_each(int(os.environ.get("LOCAL_WORLD_SIZE", "1"))), MAX_THREADS)
 
 
 def open_tars() -> int:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wavemill.cores import cores
 from wavemill.specs import Spec
 from wavemill.tokenizers.base import Tokenizer
 
@@ -63,4 +64,4 @@ def worth(units: int, unit_bytes: int, cost: float) -> int:
 def available() -> int:
     """Say how many workers this machine has cores and memory for."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(len(os.sched_getaffinity(0)), memory // BYTES_A_WORKER))
+    return max(1, min(cores(), memory // BYTES_A_WORKER))

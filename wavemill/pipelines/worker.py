@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from wavemill.cores import cores_each
 from wavemill.garbage import begin_loading
 from wavemill.pipelines import turns, whereabouts
 from wavemill.pipelines.shared_memory import shared
@@ -36,16 +37,11 @@ def command(workers: int) -> Iterator[tuple[str, int | None]]:
     ):
         words = [
             *("env", f"{whereabouts.VARIABLE}={at}", f"{turns.VARIABLE}={next_turn}"),
-            f"{THREADS}={os.environ.get(THREADS) or threads_each(workers)}",
+            f"{THREADS}={os.environ.get(THREADS) or cores_each(workers)}",
             *(sys.executable, "-m", __name__, link, target),
         ]
         # Ctrl-C reaches all processes of a terminal; what to do about it is the driver's business.
         yield f"trap '' INT TERM; exec {shlex.join(words)}", notes
-
-
-def threads_each(workers: int) -> int:
-    """Say how many threads one of some workers has for its sums: more would wait for each other."""
-    return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 @contextlib.contextmanager
