@@ -1,7 +1,7 @@
 """When Python looks for cycles: hardly while modules load, of which nothing goes, and then as ever.
 
 To load torch and Beam makes a million objects, and to look through them time and again took a fifth
-of a command's start.
+of a command's start. The first stage that a command shows ends it, or a worker's first step.
 """
 
 import gc

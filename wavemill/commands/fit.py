@@ -176,8 +176,8 @@ def sylber(inputs: tuple[str, ...], *, out: str, json_: bool, quiet: bool, **opt
     place = {name: options[name] for name in ("device", "precision")}
     embedder = SyllableEmbedder(SylberConfig(**model, **place))
     clips = Clips(inputs, SAMPLE_RATE)
-    Reporter(quiet=quiet).say(f"fit sylber: {config.units} units")
-    fitted = fit_from_clips(clips, embedder.embed, config)
+    with Reporter(quiet=quiet).stage("fit sylber", 1):
+        fitted = fit_from_clips(clips, embedder.embed, config)
     save_units(out, fitted.centroids)
     report = {
         "units": config.units,

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemill import storage
-from wavemill.garbage import end_loading
 from wavemill.pipelines import engine as engines
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.near_duplicates import require_faiss
@@ -41,7 +40,6 @@ class Job:
 
     def __post_init__(self) -> None:
         """Ask for what will be needed before any work is done."""
-        end_loading()
         if self.settings.dedup:
             require_faiss()
 

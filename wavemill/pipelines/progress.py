@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from wavemill.errors import WavemillError
+from wavemill.garbage import end_loading
 
 POLL_SECONDS = 0.5
 POLL_COST = 20.0
@@ -57,6 +58,7 @@ class Reporter:
     @contextlib.contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Show]:
         """Show a stage; the function it gives takes how much is done so far."""
+        end_loading()  # with its first stage a command has what it needs, and works
         clock = _Clock(total)
         if not self._bars:
             lines = _Lines(self, name, clock)
@@ -87,11 +89,11 @@ class Reporter:
             at_least: seconds between two looks; more where a look takes long.
 
         """
-        if self._quiet:
-            yield
-            return
         stop = threading.Event()
         with self.stage(name, total) as show:
+            if self._quiet:
+                yield
+                return
 
             def watch() -> None:
                 pause = at_least
