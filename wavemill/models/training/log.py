@@ -1,6 +1,5 @@
 """What a run logs: a row of `log.jsonl` for each step, and TensorBoard's files if it is there."""
 
-import importlib.util
 import json
 import math
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from wavemill import storage
+from wavemill.packages import is_installed
 
 LOG, TENSORBOARD = "log.jsonl", "tensorboard"
 
@@ -59,7 +59,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 def _writer(folder: Path, step: int) -> Any:
     """Open TensorBoard's files, if it is installed (`pip install wavemill[train]`)."""
-    if importlib.util.find_spec("tensorboard") is None:
+    if not is_installed("tensorboard"):
         return None
     from torch.utils.tensorboard.writer import SummaryWriter
 
