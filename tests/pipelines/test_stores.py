@@ -179,8 +179,10 @@ def test_no_secret_is_written_or_said(
         (str(UTTERANCES), f"s3://key:geheim@{BUCKET}/out"),
     ],
 )
-def test_urls_with_secrets_are_refused_without_repeating_them(given: str, out: str) -> None:
-    done = wavemill("prepare", given, "--out", out)
+def test_urls_with_secrets_are_refused_without_repeating_them(
+    given: str, out: str, tmp_path: Path
+) -> None:
+    done = wavemill("prepare", given, "--out", out if "://" in out else str(tmp_path / out))
     assert done.code == 2
     assert "credentials" in done.err
     assert "geheim" not in done.err

@@ -71,7 +71,7 @@ def train(
     \b
     wavemill train token-lm --data prepared --out run
     wavemill train token-lm --data prepared --out run --steps 2000 --held-out 0.05
-    torchrun --nproc-per-node 8 -m wavemill train token-lm --data prepared --out run
+    torchrun --nproc-per-node 8 -m wavemill train token-lm --data OUT --out RUN
     """
     import torch
 
