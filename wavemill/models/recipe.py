@@ -5,7 +5,7 @@ laptop, and on tensors without memory when its batches are sized.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -109,6 +109,21 @@ class Recipe(ABC):
 
         """
 
+    def begin(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+        """Give a new model what it is not to learn by gradients, such as a codebook's first words.
+
+        It is not called for a run that goes on, or begins with another's weights.
+
+        Args:
+            model: what `build` made, on its device.
+            batches: of the data, on the device, an epoch of them; the same ones on all ranks.
+
+        Raises:
+            JobError: the data does not suffice, or is of another kind.
+
+        """
+        del model, batches
+
     @property
     def turns(self) -> tuple[Turn, ...]:
         """What is done with a step's batches, in this order."""
@@ -123,3 +138,11 @@ class Recipe(ABC):
 
         """
         del model
+
+    def export(self, model: nn.Module) -> Mapping[str, bytes]:
+        """Return files of a trained model for others than this room, by name.
+
+        They are put into the run's folder once its last step is done.
+        """
+        del model
+        return {}

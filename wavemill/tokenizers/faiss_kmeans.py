@@ -13,6 +13,7 @@ def train_centroids(
     iterations: int,
     seed: int,
     restarts: int = 1,
+    spherical: bool = False,
     what: str = "fitting units",
 ) -> npt.NDArray[np.float32]:
     """Fit centroids.
@@ -26,6 +27,7 @@ def train_centroids(
         iterations: of Lloyd's algorithm.
         seed: 0 or more; which vectors it starts from.
         restarts: starts from other vectors; the best result stays.
+        spherical: scale centroids to length one; vectors of length one go to the nearest by cosine.
         what: who needs faiss, for the error.
 
     Returns:
@@ -45,6 +47,7 @@ def train_centroids(
             niter=iterations,
             nredo=restarts,
             seed=seed,
+            spherical=spherical,
             gpu=faiss.get_num_gpus() > 0,
             # The vectors are drawn already: faiss shall use all of them, and not complain.
             max_points_per_centroid=len(vectors),

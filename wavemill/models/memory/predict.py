@@ -53,7 +53,8 @@ class Predictor:
         """Build the model, without data, and the state of its optimizer."""
         self._needs, self._data = recipe.needs, data
         self._live = LiveBytes()
-        self._fake = FakeTensorMode()
+        # Libraries keep constants of their own, such as torchaudio its smallest number.
+        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
         with self._fake, self._live:
             self._model = recipe.build()
             self._weights = self._live.now

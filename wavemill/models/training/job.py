@@ -1,7 +1,7 @@
 """A training job: its settings checked, its loaders made, its run begun or gone on with."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 import wavemill
 from wavemill import storage
 from wavemill.errors import UsageError
-from wavemill.loader import Crop, ShardLoader
+from wavemill.loader import Batch, Crop, ShardLoader
 from wavemill.loader.split import Split
 from wavemill.models.facts import check_audio, data_facts
 from wavemill.models.ranks import Ranks
@@ -128,8 +128,11 @@ def train(
     ranks.wait()
     torch.manual_seed(training.seed)
     model = prepared.recipe.build().to(device)
-    if job.init:
+    last = checkpoints.load_last(say if ranks.is_first else lambda _: None)
+    if last is None and job.init:
         load_model(model, load_run(job.init).weights)
+    elif last is None:
+        prepared.recipe.begin(model, _first_batches(prepared, device))
     trainer = Trainer(
         prepared.recipe,
         model,
@@ -139,7 +142,6 @@ def train(
         device=device,
         ranks=ranks,
     )
-    last = checkpoints.load_last(say if ranks.is_first else lambda _: None)
     if last is not None:
         trainer.resume(last)
         if ranks.is_first:
@@ -148,7 +150,11 @@ def train(
         return trainer.run(None, None, stop=stop)
     show(trainer.step, "")
     with Log(out, trainer.step) as log:
-        return trainer.run(log, checkpoints, show, stop)
+        outcome = trainer.run(log, checkpoints, show, stop)
+    if not outcome.is_stopped:
+        for name, content in prepared.recipe.export(model).items():
+            storage.write_bytes(storage.join(job.out, name), content)
+    return outcome
 
 
 def _training(job: TrainJob, recipe: Recipe) -> TrainSettings:
@@ -192,6 +198,20 @@ def _loader(prepared: Prepared, ranks: Ranks, device: str) -> ShardLoader:
         accumulate=(training.batches or ranks.world_size) // ranks.world_size,
         split=Split(share=training.held_out) if training.held_out else None,
         seed=training.seed,
+    )
+
+
+def _first_batches(prepared: Prepared, device: str) -> Iterator[Batch]:
+    """Give an epoch's batches, the same ones on all ranks."""
+    split = Split(share=prepared.training.held_out) if prepared.training.held_out else None
+    yield from _make_loader(
+        list(prepared.job.data),
+        prepared,
+        device,
+        split=split,
+        seed=prepared.training.seed,
+        rank=0,
+        world_size=1,
     )
 
 

@@ -1,0 +1,1 @@
+"""BEATs: masked prediction of acoustic tokens, and the tokenizer that is distilled of it."""
