@@ -7,6 +7,7 @@ from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.fit import fit
 from wavemill.commands.inspect import inspect
+from wavemill.commands.iterate import iterate
 from wavemill.commands.lint import lint
 from wavemill.commands.merge import merge
 from wavemill.commands.plan import plan
@@ -17,6 +18,6 @@ from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, profile, train, fit, tokenizers, recipes,
-    doctor,
+    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, fit, tokenizers,
+    recipes, doctor,
 )  # fmt: skip

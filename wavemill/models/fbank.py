@@ -19,12 +19,6 @@ _RAGGED = -(-WINDOW_SAMPLES // HOP_SAMPLES) - 1
 """Frames at the end of a row that would hear the row after it."""
 
 
-def silenced(audio_BN: Tensor, samples_B: Tensor) -> Tensor:
-    """Return audio with zeros where it is padded."""
-    real_BN = torch.arange(audio_BN.shape[1], device=audio_BN.device) < samples_B[:, None]
-    return audio_BN.masked_fill(~real_BN, 0.0)
-
-
 def batch_fbank(audio_BN: Tensor, frames: int) -> Tensor:
     """Return the first frames of each row's filter bank, normalised as BEATs' is.
 

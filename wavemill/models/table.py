@@ -8,12 +8,15 @@ from wavemill.errors import UsageError
 from wavemill.models.beats.distillation import BeatsTokenizerConfig, BeatsTokenizerRecipe
 from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
 from wavemill.models.recipe import DataFacts, Recipe
+from wavemill.models.spear.recipe import Spear
+from wavemill.models.spear.settings import SpearConfig
 from wavemill.models.token_lm import TokenLm, TokenLmConfig
 from wavemill.specs import Spec, configure
 
 RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsRecipe, BeatsConfig),
     "beats-tokenizer": (BeatsTokenizerRecipe, BeatsTokenizerConfig),
+    "spear": (Spear, SpearConfig),
     "token-lm": (TokenLm, TokenLmConfig),
 }
 """Name -> (recipe, its settings). One row a recipe."""

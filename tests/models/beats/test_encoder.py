@@ -8,10 +8,11 @@ from tests.models.beats.drawn import noise, shaken
 from tests.tokenizers.teachers import tiny
 from wavemill.errors import UsageError
 from wavemill.models.beats.attention import buckets
-from wavemill.models.beats.encoder import BeatsNet, Sizes, Stack, count_patches, is_real
+from wavemill.models.beats.encoder import BeatsNet, Sizes, Stack, count_patches
 from wavemill.models.beats.masking import keep_some
 from wavemill.models.beats.microsoft import Pretrained, checkpoint
-from wavemill.models.fbank import batch_fbank, silenced
+from wavemill.models.fbank import batch_fbank
+from wavemill.models.padding import is_real, silenced
 from wavemill.tokenizers.beats import BeatsConfig, BeatsTokenizer
 from wavemill.tokenizers.beats_fbank import normalised_fbank
 from wavemill.tokenizers.device import Place
@@ -126,7 +127,7 @@ def test_distances_are_exact_when_short_and_told_by_their_side() -> None:
 def test_the_share_that_is_dropped_is_the_one_asked_for_and_padding_is_neither(mask: float) -> None:
     patches_B = torch.tensor([8, 40, 400, 64])
     kept = keep_some(patches_B, 400, mask)
-    real_BT = is_real(400, patches_B)
+    real_BT = is_real(patches_B, 400)
     assert kept.places.shape == (4, round(400 * (1 - mask)))
     assert not (kept.masked & ~real_BT).any()
     assert kept.masked.sum(1).tolist() == [round(int(each) * mask) for each in patches_B]

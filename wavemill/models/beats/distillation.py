@@ -24,11 +24,11 @@ from wavemill.models.beats.encoder import (
     Sizes,
     Stack,
     count_patches,
-    is_real,
     patches_of,
 )
 from wavemill.models.beats.microsoft import Pretrained, checkpoint
-from wavemill.models.fbank import batch_fbank, silenced
+from wavemill.models.fbank import batch_fbank
+from wavemill.models.padding import is_real, silenced
 from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
 from wavemill.models.training.settings import TrainSettings
 from wavemill.specs import check_range
@@ -151,7 +151,7 @@ class BeatsTokenizerRecipe(Recipe):
             for batch in batches:
                 audio_BN, samples_B, patches_B, total = _heard(batch)
                 points_BTC = model.points(audio_BN, samples_B, patches_B, total)
-                points.append(points_BTC[is_real(total, patches_B)].cpu())
+                points.append(points_BTC[is_real(patches_B, total)].cpu())
                 count += len(points[-1])
                 if count >= POINTS_A_WORD * words:
                     break
@@ -174,7 +174,7 @@ class BeatsTokenizerRecipe(Recipe):
         """Return the mean over patches of minus the cosine to the teacher, and the commitment."""
         audio_BN, samples_B, patches_B, total = _heard(batch)
         cosine_BT, distance_BT = model(audio_BN, samples_B, patches_B, total)
-        hidden_BT = ~is_real(total, patches_B)
+        hidden_BT = ~is_real(patches_B, total)
         cosine = cosine_BT.masked_fill(hidden_BT, 0.0).sum()
         distance = distance_BT.masked_fill(hidden_BT, 0.0).sum()
         return Loss(
@@ -250,7 +250,7 @@ class BeatsTokenizerModel(BeatsNet):
         """
         fbank_BFM = _hear(audio_BN, samples_B, total)
         points_BTC = self._project(fbank_BFM, patches_B)
-        real_BT = is_real(total, patches_B)
+        real_BT = is_real(patches_B, total)
         words_NC, _ = self.codebook(points_BTC.flatten(0, 1), real_BT.flatten())
         words_BTC = words_NC.unflatten(0, real_BT.shape)
         passed_BTC = points_BTC + (words_BTC - points_BTC).detach()

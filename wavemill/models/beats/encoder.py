@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wavemill.models.beats.attention import BUCKETS, Attention, buckets
+from wavemill.models.padding import is_real
 from wavemill.specs import check_range
 from wavemill.tokenizers.beats import EMBED_DIM
 from wavemill.tokenizers.beats_fbank import (
@@ -105,7 +106,7 @@ class BeatsNet(nn.Module):
 
         """
         x_BTD = self.embed(fbank_BFM)
-        features_BTD: Tensor = self.encoder(x_BTD, is_real(x_BTD.shape[1], patches_B))
+        features_BTD: Tensor = self.encoder(x_BTD, is_real(patches_B, x_BTD.shape[1]))
         return features_BTD
 
     def embed(self, fbank_BFM: Tensor) -> Tensor:
@@ -114,11 +115,6 @@ class BeatsNet(nn.Module):
         patches_BTE = self.patch_embedding(fbank_BFM[:, None]).flatten(2).transpose(1, 2)
         x_BTD: Tensor = self.layer_norm(patches_BTE)
         return x_BTD if self.post_extract_proj is None else self.post_extract_proj(x_BTD)
-
-
-def is_real(places: int, lengths_B: Tensor) -> Tensor:
-    """Say which places are real, [B, T]."""
-    return torch.arange(places, device=lengths_B.device) < lengths_B[:, None]
 
 
 class Stack(nn.Module):

@@ -23,12 +23,12 @@ from wavemill.models.beats.encoder import (
     Sizes,
     Stack,
     count_patches,
-    is_real,
     patches_of,
 )
 from wavemill.models.beats.masking import keep_some
 from wavemill.models.beats.microsoft import checkpoint
-from wavemill.models.fbank import batch_fbank, silenced
+from wavemill.models.fbank import batch_fbank
+from wavemill.models.padding import is_real, silenced
 from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
 from wavemill.models.training.settings import TrainSettings
 from wavemill.specs import check_range
@@ -155,7 +155,7 @@ class BeatsModel(BeatsNet):
         seen_BKD = self.encoder(x_BTD.gather(1, index_BKD), kept.real, kept.places, total)
         seen_BKD = seen_BKD.masked_fill(~kept.real[:, :, None], 0.0)
         seen_BTD = torch.zeros_like(x_BTD, dtype=seen_BKD.dtype).scatter_add(1, index_BKD, seen_BKD)
-        logits_BTC = self.predictor(seen_BTD, kept.masked, is_real(total, patches_B))
+        logits_BTC = self.predictor(seen_BTD, kept.masked, is_real(patches_B, total))
         return logits_BTC, kept.masked
 
     def hear(self, audio_BN: Tensor, samples_B: Tensor, total: int) -> Tensor:

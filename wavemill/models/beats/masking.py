@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wavemill.models.padding import is_real
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
@@ -35,11 +37,11 @@ def keep_some(patches_B: Tensor, total: int, mask: float) -> Kept:
     """
     device = patches_B.device
     places = max(round(total * (1 - mask)), 1)
-    real_BT = torch.arange(total, device=device) < patches_B[:, None]
+    real_BT = is_real(patches_B, total)
     draws_BT = torch.rand(len(patches_B), total, device=device).masked_fill(~real_BT, 2.0)
     wanted_B = (patches_B * (1 - mask)).round().long().clamp(min=1)
     wanted_B = torch.minimum(wanted_B, patches_B).clamp(max=places)
-    real_BK = torch.arange(places, device=device) < wanted_B[:, None]
+    real_BK = is_real(wanted_B, places)
     chosen_BK = draws_BT.argsort(1)[:, :places].masked_fill(~real_BK, total).sort(1).values
     kept_BT = torch.zeros(len(patches_B), total + 1, device=device, dtype=torch.bool)
     kept_BT = kept_BT.scatter(1, chosen_BK, value=True)[:, :total]
