@@ -123,6 +123,35 @@ def test_another_run_s_weights_are_where_one_begins(drawn: Path, tmp_path: Path)
     assert second[0]["loss"] < third[0]["loss"] == first[0]["loss"]
 
 
+def test_a_new_run_begins_with_the_data_and_a_finished_one_leaves_its_files(
+    drawn: Path, tmp_path: Path
+) -> None:
+    begun: list[tuple[int, list[str]]] = []
+
+    def run(steps: int, init: str | None = None, *, is_stopped: bool = False) -> None:
+        out = tmp_path / ("other" if init else "run")
+        prepared = prepare(job(drawn, out, f"steps={steps}", "held_out=0.2", init=init))
+
+        def begin(model: torch.nn.Module, batches: Any) -> None:
+            keys = [key for batch in batches for key in batch.keys]
+            begun.append((sum(weight.numel() for weight in model.parameters()), keys))
+
+        prepared.recipe.begin = begin  # type: ignore[method-assign]
+        prepared.recipe.export = lambda model: {"own.bin": bytes([len(list(model.parameters()))])}  # type: ignore[method-assign]
+        train(prepared, device="cpu", ranks=Ranks(), say=print, show=lambda *_: None,
+              stop=lambda: is_stopped)  # fmt: skip
+
+    run(4, is_stopped=True)
+    assert not (tmp_path / "run" / "own.bin").exists()
+    run(4)
+    assert (tmp_path / "run" / "own.bin").exists()
+    ((weights, keys),) = begun  # not again where it goes on
+    assert weights > 0
+    assert len(set(keys)) == len(keys) < 120  # an epoch, of what is not held out
+    run(1, str(tmp_path / "run"))
+    assert len(begun) == 1
+
+
 @pytest.mark.parametrize(
     ("training", "words"),
     [

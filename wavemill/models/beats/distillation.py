@@ -100,7 +100,7 @@ class BeatsTokenizerRecipe(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=300, batch_seconds=60, learning_rate=1e-3, warmup=30, beta2=0.98,
+            steps=300, batch_seconds=30, learning_rate=1e-3, warmup=30, beta2=0.98,
             weight_decay=0.01,
         ),
         "paper": TrainSettings(

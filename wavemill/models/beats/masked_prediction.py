@@ -67,7 +67,7 @@ class BeatsRecipe(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=600, batch_seconds=60, learning_rate=1e-3, warmup=60, beta2=0.98,
+            steps=600, batch_seconds=30, learning_rate=1e-3, warmup=60, beta2=0.98,
             weight_decay=0.01,
         ),
         "paper": TrainSettings(
