@@ -10,7 +10,8 @@ from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
 from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.spear.recipe import Spear
 from wavemill.models.spear.settings import SpearConfig
-from wavemill.models.token_lm import TokenLm, TokenLmConfig
+from wavemill.models.token_lm.config import TokenLmConfig
+from wavemill.models.token_lm.recipe import TokenLm
 from wavemill.specs import Spec, configure
 
 RECIPES: dict[str, tuple[type[Any], type[Any]]] = {

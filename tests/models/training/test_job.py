@@ -43,7 +43,7 @@ def test_a_run_can_be_read_and_its_model_built(drawn: Path, tmp_path: Path) -> N
     model = found.build()
     assert not model.training
     codes = torch.zeros((1, 3, 8), dtype=torch.int64)
-    assert len(model(codes, torch.tensor([3]))) == 8
+    assert len(model(codes, torch.tensor([3])).logits) == 8
 
 
 def test_what_is_held_out_is_validated_with_and_the_best_checkpoint_stays(

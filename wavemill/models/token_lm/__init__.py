@@ -1,0 +1,1 @@
+"""`token-lm`: language models over the codebooks of one token stream, in several layouts."""
