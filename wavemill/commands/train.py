@@ -116,8 +116,8 @@ def train(
 def _alone(out: str, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the run's folder."""
     from wavemill import storage
-    from wavemill.models.training.run import CHECKPOINTS
     from wavemill.pipelines.lock import locked
+    from wavemill.tokenizers.trained import CHECKPOINTS
 
     with locked(storage.join(out, CHECKPOINTS), say):
         yield

@@ -81,3 +81,10 @@ def sum_over_ranks(value: Tensor) -> Tensor:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(value)
     return value
+
+
+def max_over_ranks(value: Tensor) -> Tensor:
+    """Take the largest of each number of all ranks, in place, and return it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
+    return value

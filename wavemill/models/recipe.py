@@ -129,6 +129,14 @@ class Recipe(ABC):
         """What is done with a step's batches, in this order."""
         return (Turn(name="model", loss=self.loss),)
 
+    def turns_at(self, step: int) -> tuple[Turn, ...]:
+        """Return what is done at a step, which counts from 0: `turns`, some, or other losses.
+
+        Names and parts are those of `turns`. Batches are sized by a late step.
+        """
+        del step
+        return self.turns
+
     def after_step(self, model: nn.Module) -> None:
         """Change what has no gradients once a step is done, such as averages of weights.
 

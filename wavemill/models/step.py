@@ -12,10 +12,12 @@ from wavemill.loader.batch import Batch
 from wavemill.models.ranks import Ranks, sum_over_ranks
 from wavemill.models.recipe import Loss, Recipe, Turn
 from wavemill.models.training.schedule import rate
-from wavemill.models.training.settings import TrainSettings
+from wavemill.models.training.settings import MAX_STEPS, TrainSettings
 from wavemill.tokenizers.device import PRECISIONS
 
 LOSS, NORM = "loss", "grad_norm"
+LATE = MAX_STEPS
+"""The number of a step at which all of a recipe's turns are taken, for measuring."""
 
 
 class Stepper:
@@ -66,7 +68,7 @@ class Stepper:
 
         """
         found: dict[str, Tensor] = {}
-        for turn in self.turns:
+        for turn in self._recipe.turns_at(number):
             head = f"{turn.name}/" if len(self.turns) > 1 else ""
             for name, value in self._take(turn, number, batches).items():
                 found[head + name] = value

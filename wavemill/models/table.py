@@ -7,6 +7,8 @@ from typing import Any
 from wavemill.errors import UsageError
 from wavemill.models.beats.distillation import BeatsTokenizerConfig, BeatsTokenizerRecipe
 from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
+from wavemill.models.codec.config import CodecConfig
+from wavemill.models.codec.recipe import Codec
 from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.spear.recipe import Spear
 from wavemill.models.spear.settings import SpearConfig
@@ -17,6 +19,7 @@ from wavemill.specs import Spec, configure
 RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsRecipe, BeatsConfig),
     "beats-tokenizer": (BeatsTokenizerRecipe, BeatsTokenizerConfig),
+    "codec": (Codec, CodecConfig),
     "spear": (Spear, SpearConfig),
     "token-lm": (TokenLm, TokenLmConfig),
 }

@@ -36,18 +36,26 @@ def _mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return 1127.0 * np.log1p(np.asarray(hz, dtype=np.float64) / 700.0)
 
 
-@lru_cache(maxsize=1)
-def mel_matrix() -> torch.Tensor:
-    """Make the filter bank, [257, 80] float32: HTK's triangles, linear in mel, peak 1.
+def mel_bands(
+    fft_samples: int, sample_rate: int, num_mels: int, limits_hz: tuple[float, float]
+) -> npt.NDArray[np.float32]:
+    """Make a filter bank, [fft_samples / 2 + 1, mels]: HTK's triangles, linear in mel, peak 1.
 
     Source: Young et al., The HTK Book, 5.4, as Kaldi computes it (triangles in mel, not in Hz).
     """
-    bins = _mel(np.arange(_FFT_SAMPLES // 2 + 1) * (SAMPLE_RATE / _FFT_SAMPLES))
-    low, high = _mel([_LOWEST_HZ, _HIGHEST_HZ])
-    edges = np.linspace(low, high, NUM_MELS + 2)
+    bins = _mel(np.arange(fft_samples // 2 + 1) * (sample_rate / fft_samples))
+    low, high = _mel(limits_hz)
+    edges = np.linspace(low, high, num_mels + 2)
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    return torch.from_numpy(np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32))
+    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def mel_matrix() -> torch.Tensor:
+    """Make the filter bank, [257, 80] float32."""
+    limits = _LOWEST_HZ, _HIGHEST_HZ
+    return torch.from_numpy(mel_bands(_FFT_SAMPLES, SAMPLE_RATE, NUM_MELS, limits))
 
 
 @lru_cache(maxsize=1)

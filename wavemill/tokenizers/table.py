@@ -11,10 +11,12 @@ from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
+from wavemill.tokenizers.trained_codec import TrainedCodecConfig, TrainedCodecTokenizer
 from wavemill.tokenizers.xcodec2 import Xcodec2Config, Xcodec2Tokenizer
 
 TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsTokenizer, BeatsConfig),
+    "codec": (TrainedCodecTokenizer, TrainedCodecConfig),
     "dac": (DacTokenizer, DacConfig),
     "encodec": (EncodecTokenizer, EncodecConfig),
     "gfsq": (GfsqTokenizer, GfsqConfig),

@@ -6,7 +6,7 @@ import torch
 
 from wavemill.errors import JobError
 from wavemill.models.recipe import DataFacts, Recipe
-from wavemill.models.step import Stepper, allocate_state
+from wavemill.models.step import LATE, Stepper, allocate_state
 from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.training.settings import TrainSettings
 
@@ -74,7 +74,7 @@ class CudaMeter:
             with torch.device(DEVICE):
                 batch = make_batch(self._needs, self._data, extent, size)
             for number in range(STEPS):
-                self._stepper.step(number, [batch])
+                self._stepper.step(LATE + number, [batch])
             torch.cuda.synchronize()
         except torch.OutOfMemoryError:
             return False

@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import (
 from wavemill.errors import JobError
 from wavemill.models.memory.live import LiveBytes
 from wavemill.models.recipe import DataFacts, Recipe
-from wavemill.models.step import Stepper, allocate_state
+from wavemill.models.step import LATE, Stepper, allocate_state
 from wavemill.models.synthetic import Extent, make_batch
 from wavemill.models.training.settings import TrainSettings
 
@@ -71,7 +71,7 @@ class Predictor:
         try:
             with self._fake, self._live:
                 batch = make_batch(self._needs, self._data, extent, size)
-                self._stepper.step(0, [batch])
+                self._stepper.step(LATE, [batch])
         except NEEDS_DATA as error:
             raise JobError(
                 f"the step cannot be predicted, since it asks for the values of tensors ({error});"

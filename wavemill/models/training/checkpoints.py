@@ -6,7 +6,6 @@ checkpoints/step-000000500/model.safetensors        weights and buffers
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +17,10 @@ from torch import Tensor, nn
 from wavemill import storage
 from wavemill.digest import sha256
 from wavemill.errors import JobError
+from wavemill.tokenizers.trained import CHECKPOINT, MODEL, STEP
 
 FORMAT = 1
-MODEL, OPTIMIZER, CHECKPOINT = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
-_NAME = re.compile(r"step-(\d{9,})")
+OPTIMIZER = "optimizer.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps of those that are whole, in order."""
-        found = [_NAME.fullmatch(name) for name in storage.list_names(self._folder)]
+        found = [STEP.fullmatch(name) for name in storage.list_names(self._folder)]
         steps = sorted(int(match[1]) for match in found if match)
         return [
             step for step in steps if storage.is_file(storage.join(self._place(step), CHECKPOINT))

@@ -20,10 +20,11 @@ from wavemill.models.table import make_recipe
 from wavemill.models.training.checkpoints import Checkpoints, load_model
 from wavemill.models.training.log import Log
 from wavemill.models.training.loop import Outcome, Show, Trainer
-from wavemill.models.training.run import CHECKPOINTS, FORMAT, RUN, differences, load_run, read_run
+from wavemill.models.training.run import FORMAT, differences, load_run, read_run
 from wavemill.models.training.settings import TrainSettings
 from wavemill.sharding.dataset import Dataset
 from wavemill.specs import Spec, configure
+from wavemill.tokenizers.trained import CHECKPOINTS, RUN
 
 LIMITS = ("batch_seconds", "batch_tokens", "batch_size")
 

@@ -160,13 +160,13 @@ class Trainer:
         pending, self._pending = self._pending, []
         if not pending:
             return
-        names = list(pending[0][1])
-        columns = torch.stack(
-            [torch.stack([found[name] for name in names]) for _, found in pending]
+        # One transfer for all: a GPU is waited for once.
+        numbers = iter(
+            torch.stack([value for _, found in pending for value in found.values()]).tolist()
         )
         rates = self._pace.take()
-        for (step, _), row in zip(pending, columns.tolist(), strict=True):
-            values = dict(zip(names, row, strict=True))
+        for step, found in pending:
+            values = dict(zip(found, numbers, strict=False))
             if log is not None:
                 log.add(step, {**values, **(rates if step == self.step else {})})
             self._check(step, values, log)

@@ -20,8 +20,8 @@ from wavemill.models.table import recipe_of
 from wavemill.models.training.checkpoints import Checkpoints, load_model
 from wavemill.models.training.settings import MAY_CHANGE
 from wavemill.tokenizers.base import TokenizerFacts
+from wavemill.tokenizers.trained import CHECKPOINTS, RUN
 
-RUN, CHECKPOINTS = "run.json", "checkpoints"
 FORMAT = 1
 
 

@@ -1,0 +1,162 @@
+import pytest
+import torch
+
+from tests.models.codec.small import ADVERSARY, DATA, HOP, batch_of, build, make, tones
+from wavemill.errors import UsageError
+from wavemill.models.codec.model import CODEC, DISCRIMINATOR, Part
+from wavemill.models.memory.predict import Predictor
+from wavemill.models.recipe import Turn
+from wavemill.models.step import LATE, Stepper
+from wavemill.models.synthetic import Extent
+from wavemill.models.table import make_recipe
+from wavemill.models.training.settings import TrainSettings
+
+KINDS = {
+    "rvq": (),
+    "merged": ("merge=2",),
+    "sq": ("quantizer=sq", "codebooks=6"),
+    "gfsq": ("quantizer=gfsq", "codebooks=2"),
+}
+EACH = pytest.mark.parametrize("kind", KINDS)
+SETTINGS = TrainSettings(
+    learning_rate=1e-2, warmup=0, schedule="constant", weight_decay=0.0, beta1=0.5, beta2=0.9
+)
+
+
+@EACH
+def test_it_learns_a_batch(kind: str) -> None:
+    recipe = make(*KINDS[kind])
+    stepper = Stepper(recipe, build(recipe), SETTINGS)
+    batch = batch_of(tones(4, 1600), [1600, 1600, 1600, 900])
+    mel = [float(stepper.step(number, [batch])["mel"]) for number in range(40)]
+    assert mel[-1] < 0.75 * mel[0]
+
+
+@pytest.mark.parametrize("turn", [CODEC, DISCRIMINATOR])
+@EACH
+def test_what_is_padded_does_not_matter(kind: str, turn: str) -> None:
+    recipe = make(*KINDS[kind], *ADVERSARY)
+    model = build(recipe)
+    audio, part = tones(1, 1000), Part(turn=turn)
+    longer = torch.cat([audio, torch.full((1, 700), 9.0)], 1)
+    both = torch.cat([longer, tones(1, 1700, seed=1)])
+    model.eval()
+    alone = model(audio, torch.tensor([1000]), part)
+    other = model(both[1:], torch.tensor([1700]), part)
+    together = model(both, torch.tensor([1000, 1700]), part)
+    assert int(together.count) == 2
+    torch.testing.assert_close(together.total, alone.total + other.total, rtol=1e-4, atol=1e-5)
+    for name, value in together.parts.items():
+        torch.testing.assert_close(value, alone.parts[name] + other.parts[name], rtol=1e-4,
+                                   atol=1e-5)  # fmt: skip
+
+
+def test_each_turn_moves_its_own_weights() -> None:
+    recipe = make(*ADVERSARY)
+    model = build(recipe)
+    stepper = Stepper(recipe, model, SETTINGS)
+    batch = batch_of(tones(2, 1600))
+    for turn in recipe.turns:
+        before = {name: weight.clone() for name, weight in model.named_parameters()}
+        stepper._take(turn, 1, [batch])
+        moved = {name.split(".")[0] for name, weight in model.named_parameters()
+                 if not torch.equal(weight, before[name])}  # fmt: skip
+        assert moved == {turn.part}
+
+
+def test_the_loss_s_gradient_is_what_the_balancer_makes_of_all_losses() -> None:
+    recipe = make("adversarial=4", "features=4", "commitment=0", "quantizer=sq", "codebooks=6")
+    model = build(recipe)
+    audio, lengths = tones(2, 1600), torch.tensor([1600, 1100])
+    seen = {}
+    honest = model.balancer.balance
+
+    def spy(losses: object, heard: torch.Tensor) -> torch.Tensor:
+        seen["pull"] = honest(losses, heard)  # type: ignore[arg-type]
+        return seen["pull"]
+
+    model.balancer.balance = spy  # type: ignore[method-assign]
+    model(audio, lengths, Part(turn=CODEC)).total.backward()
+    mine = {name: weight.grad.clone() for name, weight in model.codec.named_parameters()
+            if weight.grad is not None}  # fmt: skip
+    assert all(weight.grad is None for weight in model.discriminator.parameters())
+    model.zero_grad(set_to_none=True)
+    real = torch.arange(1600) < lengths[:, None]
+    found, _ = model.run(torch.where(real, audio, 0), lengths, Part(turn=CODEC))
+    (torch.where(real, found, 0) * seen["pull"]).sum().backward()
+    for name, weight in model.codec.named_parameters():
+        torch.testing.assert_close(weight.grad, mine[name])
+
+
+def names(turns: tuple[Turn, ...]) -> list[str]:
+    return [turn.name for turn in turns]
+
+
+def test_the_discriminator_joins_in_when_it_is_told_to() -> None:
+    recipe = make(*ADVERSARY, "adversary_from=2")
+    stepper = Stepper(recipe, build(recipe), SETTINGS)
+    batch = batch_of(tones(2, 1600))
+    assert names(recipe.turns) == [DISCRIMINATOR, CODEC]
+    for number in range(4):
+        row = stepper.step(number, [batch])
+        has_joined = number >= 2
+        assert ("discriminator/loss" in row) == ("codec/adversarial" in row) == has_joined
+        assert "codec/loss" in row
+    assert names(recipe.turns_at(LATE)) == [DISCRIMINATOR, CODEC]
+
+
+def test_without_an_adversary_there_is_one_turn_and_no_discriminator() -> None:
+    recipe = make()
+    assert names(recipe.turns) == names(recipe.turns_at(LATE)) == [CODEC]
+    assert not hasattr(build(recipe), "discriminator")
+
+
+def test_some_clips_use_fewer_codebooks_in_training_and_all_do_after() -> None:
+    recipe = make("dropout=1")
+    model = build(recipe)
+    latents = torch.zeros(200, 1, 8)
+    assert set(model._used(latents).tolist()) == {1, 2, 3}
+    assert set(model.eval()._used(latents).tolist()) == {3}
+    assert set(build(make("dropout=0"))._used(latents).tolist()) == {3}
+
+
+@EACH
+def test_a_step_can_be_foretold(kind: str) -> None:
+    recipe = make(*KINDS[kind], *ADVERSARY, "lstm=1", "adversary_from=9")
+    predictor = Predictor(recipe, DATA)
+    sizes = [predictor.step_bytes(Extent(seconds=0.2, tokens={}), size).peak for size in (2, 4)]
+    assert 0 < sizes[0] < sizes[1]
+
+
+def test_the_discriminator_is_in_what_is_foretold() -> None:
+    extent, settings = Extent(seconds=0.2, tokens={}), ("quantizer=sq", "adversary_from=9")
+    parts = [
+        Predictor(make(*settings, *more), DATA, precision="float32").step_bytes(extent, 2)
+        for more in ((), ADVERSARY)
+    ]
+    assert parts[0].peak < parts[1].peak
+
+
+def test_pieces_are_of_the_length_that_is_asked_for() -> None:
+    needs = make("crop_seconds=0.5").needs
+    assert (needs.sample_rate, needs.crop_seconds, needs.streams) == (16_000, 0.5, ())
+    assert make().config.hop == HOP
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("decay=2", "decay 2.0: give 0 to 1"),
+        ("windows=128x66", "windows=128x66 must be multiples of 4"),
+        ("features=1", "features without adversarial"),
+        ("ratios=4x0", "ratios=4x0 must be numbers"),
+        ("mel=0", None),
+    ],
+)
+def test_settings_that_are_none_are_refused(wrong: str, words: str | None) -> None:
+    if words is None:
+        with pytest.raises(UsageError, match="l1 and mel are both 0"):
+            make_recipe("codec", "small", ["l1=0", wrong], DATA)
+    else:
+        with pytest.raises(UsageError, match=words):
+            make_recipe("codec", "small", [wrong], DATA)

@@ -1,0 +1,1 @@
+"""`codec`: training of the causal codec in `wavemill.tokenizers.seanet`."""

@@ -1,0 +1,62 @@
+"""Settings of `codec`: the sizes of the network, and what its training weighs."""
+
+from dataclasses import dataclass
+
+from wavemill.specs import check_range
+from wavemill.tokenizers.seanet.sizes import CodecSizes, numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig(CodecSizes):
+    """Settings of `codec`."""
+
+    crop_seconds: float = 1.0
+    """Of the pieces that are trained on; with `ctc`, whole samples are."""
+    l1: float = 0.1
+    """Weight of the distance of waveforms. This and the next three are balanced."""
+    mel: float = 2.0
+    """Weight of the distance of mel spectra."""
+    adversarial: float = 4.0
+    """Weight of fooling the discriminator; with 0 there is none."""
+    features: float = 4.0
+    """Weight of having the features that the discriminator finds in real audio."""
+    commitment: float = 1.0
+    """Weight of latents' distance to their codebooks' entries."""
+    ctc: float = 0.0
+    """Weight of telling the text by the first codebook alone, as QDAC does; needs texts."""
+    alphabet: str = "abcdefghijklmnopqrstuvwxyz'"
+    """Of those texts; other characters are left out."""
+    adversary_from: int = 0
+    """Steps that are done before the discriminator joins in."""
+    filters_2d: int = 32
+    """Channels of the discriminator."""
+    windows: str = "2048x1024x512x256x128"
+    """Of its spectra."""
+    decay: float = 0.99
+    """Of the averages that codebooks' entries are, a step."""
+    revive_below: float = 0.1
+    """Share of a codebook's mean use under which an entry is replaced. EnCodec's two uses a step
+    are 0.43 of the mean of its batches."""
+    dropout: float = 0.5
+    """Share of the clips that use only the first few residual codebooks, how many is drawn."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        check_range("crop_seconds", self.crop_seconds, 0.01, 3600)
+        for name in ("l1", "mel", "adversarial", "features", "commitment", "ctc"):
+            check_range(name, getattr(self, name), 0, 1e6)
+        for name in ("decay", "revive_below", "dropout"):
+            check_range(name, getattr(self, name), 0, 1)
+        check_range("adversary_from", self.adversary_from, 0, 10**9)
+        check_range("filters_2d", self.filters_2d, 1, 4096)
+        if not self.l1 + self.mel:
+            raise ValueError(
+                "l1 and mel are both 0: then nothing asks for the audio that was given"
+            )
+        if self.features and not self.adversarial:
+            raise ValueError("features without adversarial: there is no discriminator to find any")
+        if self.ctc and self.quantizer != "rvq":
+            raise ValueError(f"ctc hears the first residual codebook; quantizer={self.quantizer}")
+        if any(window % 4 or window < 32 for window in numbers(self.windows, "windows")):
+            raise ValueError(f"windows={self.windows} must be multiples of 4 from 32 on")

@@ -1,0 +1,101 @@
+"""`codec`: a causal convolutional codec, its losses, and the two turns of its training.
+
+Defossez et al., "High Fidelity Neural Audio Compression" (EnCodec), arXiv 2210.13438. `paper` has
+the size of its model at 24 kHz.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar
+
+from torch import nn
+
+from wavemill.loader.batch import Batch
+from wavemill.models.codec.config import CodecConfig
+from wavemill.models.codec.model import CODEC, DISCRIMINATOR, CodecModel, Part
+from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe, Turn
+from wavemill.models.training.settings import TrainSettings
+
+
+class Codec(Recipe):
+    """The recipe."""
+
+    about: ClassVar = "causal convolutional codec: residual, scalar or grouped ids of audio"
+    presets: ClassVar[Mapping[str, CodecConfig]] = {
+        "small": CodecConfig(
+            filters=12,
+            ratios="4x5x4x4",
+            dim=64,
+            codebooks=4,
+            codebook_size=256,
+            adversarial=0,
+            features=0,
+        ),
+        "paper": CodecConfig(
+            sample_rate=24_000,
+            lstm=2,
+            codebooks=32,
+            revive_below=0.43,
+            dropout=1.0,
+        ),
+    }
+    training: ClassVar[Mapping[str, TrainSettings]] = {
+        "small": TrainSettings(
+            steps=400, batch_size=16, learning_rate=1e-3, warmup=20, beta1=0.5, beta2=0.9,
+            weight_decay=0.0,
+        ),
+        "paper": TrainSettings(
+            steps=600_000, batch_size=64, learning_rate=3e-4, schedule="constant", warmup=0,
+            beta1=0.5, beta2=0.9, weight_decay=0.0, max_norm=1e9,
+        ),
+    }  # fmt: skip
+
+    def __init__(self, config: CodecConfig, data: DataFacts) -> None:
+        """Say what is heard."""
+        del data
+        self.config = config
+        self.needs = Needs(sample_rate=config.sample_rate, crop_seconds=config.crop_seconds)
+
+    def build(self) -> nn.Module:
+        """Make the codec and its discriminator."""
+        return CodecModel(self.config)
+
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        """Return what the codec loses once the discriminator has joined in."""
+        return self._loss(model, batch, Part(turn=CODEC, adversary=self._has_adversary))
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The discriminator's turn, and the codec's."""
+        return self._turns(adversary=self._has_adversary, first=False)
+
+    def turns_at(self, step: int) -> tuple[Turn, ...]:
+        """Leave the discriminator out before it joins in; fill codebooks in the first step."""
+        joined = self._has_adversary and step >= self.config.adversary_from
+        return self._turns(adversary=joined, first=step == 0)
+
+    @property
+    def _has_adversary(self) -> bool:
+        return bool(self.config.adversarial)
+
+    def _turns(self, *, adversary: bool, first: bool) -> tuple[Turn, ...]:
+        names = (DISCRIMINATOR, CODEC) if adversary else (CODEC,)
+        return tuple(
+            Turn(
+                name=name,
+                part=name,
+                loss=partial(self._loss, part=Part(turn=name, adversary=adversary, first=first)),
+            )
+            for name in names
+        )
+
+    def _loss(self, model: nn.Module, batch: Batch, part: Part) -> Loss:
+        assert batch.audio is not None
+        assert batch.audio_lengths is not None
+        loss: Loss = model(batch.audio, batch.audio_lengths, part)
+        return loss
+
+    def after_step(self, model: nn.Module) -> None:
+        """Move averages: codebooks, and how hard losses pull."""
+        assert isinstance(model, CodecModel)
+        model.after_step()

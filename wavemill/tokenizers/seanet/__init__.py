@@ -1,0 +1,1 @@
+"""A causal convolutional codec, to train and to run: SEANet with interchangeable quantizers."""
