@@ -12,6 +12,8 @@ class CodecConfig(CodecSizes):
 
     crop_seconds: float = 1.0
     """Of the pieces that are trained on; with `ctc`, whole samples are."""
+    gain_db: float = 0.0
+    """Clips are made louder or softer by up to so many dB, drawn for each."""
     l1: float = 0.1
     """Weight of the distance of waveforms. This and the next three are balanced."""
     mel: float = 2.0
@@ -44,6 +46,7 @@ class CodecConfig(CodecSizes):
         """Check the ranges."""
         super().__post_init__()
         check_range("crop_seconds", self.crop_seconds, 0.01, 3600)
+        check_range("gain_db", self.gain_db, 0, 60)
         for name in ("l1", "mel", "adversarial", "features", "commitment", "ctc"):
             check_range(name, getattr(self, name), 0, 1e6)
         for name in ("decay", "revive_below", "dropout"):

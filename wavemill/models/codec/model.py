@@ -79,7 +79,7 @@ class CodecModel(nn.Module):
 
         """
         real_BN = torch.arange(audio_BN.shape[1], device=lengths_B.device) < lengths_B[:, None]
-        audio_BN = torch.where(real_BN, audio_BN, 0)
+        audio_BN = self._vary(torch.where(real_BN, audio_BN, 0))
         if part.turn == DISCRIMINATOR:
             with torch.no_grad():
                 found_BN, _ = self.run(audio_BN, lengths_B, part)
@@ -92,6 +92,13 @@ class CodecModel(nn.Module):
         return self._codec_loss(
             torch.where(real_BN, found_BN, 0), audio_BN, lengths_B, quantized, part
         )
+
+    def _vary(self, audio_BN: Tensor) -> Tensor:
+        """Draw how loud each clip is, in training."""
+        if not (self.training and self._config.gain_db):
+            return audio_BN
+        shares_B1 = torch.rand(len(audio_BN), 1, device=audio_BN.device) * 2 - 1
+        return audio_BN * 10 ** (self._config.gain_db / 20 * shares_B1)
 
     def run(self, audio_BN: Tensor, lengths_B: Tensor, part: Part) -> tuple[Tensor, Quantized]:
         """Code and decode; return audio [B, N], float32, and what the quantizer did."""
