@@ -6,6 +6,7 @@ from wavemill.commands.add import add
 from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.fit import fit
+from wavemill.commands.generate import generate
 from wavemill.commands.inspect import inspect
 from wavemill.commands.iterate import iterate
 from wavemill.commands.lint import lint
@@ -18,6 +19,6 @@ from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, fit, tokenizers,
-    recipes, doctor,
+    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate, fit,
+    tokenizers, recipes, doctor,
 )  # fmt: skip

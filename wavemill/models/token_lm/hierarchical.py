@@ -48,6 +48,6 @@ class Hierarchical(Layout):
         next_BTQ, found = torch.cat([first_B1Q, prompt_BTQ], 1), list(prompt_BTQ.unbind(1))
         while len(found) < frames:
             hidden_BD = self.decoder(self.embed_frames(next_BTQ), cache=cache)[:, -1]
-            found.append(self.depth.generate(hidden_BD, prompt_BTQ[:, 0, :0], sampler))
+            found.append(self.depth.generate(hidden_BD, next_BTQ[:, 0, :0], sampler))
             next_BTQ = found[-1][:, None]
         return torch.stack(found, 1)

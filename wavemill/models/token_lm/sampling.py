@@ -1,5 +1,7 @@
 """How an id is drawn from logits: temperature, top-k, top-p, and dice of each row's own."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,7 +18,7 @@ class Sampler:
     def __init__(
         self,
         *,
-        rows: int,
+        rows: Sequence[int],
         seed: int = 0,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -25,7 +27,7 @@ class Sampler:
         """Set the dice.
 
         Args:
-            rows: that draw.
+            rows: the numbers of those that draw.
             seed: of all of them.
             temperature: by which logits are divided; at 0 the likeliest id is taken.
             top_k: only the likeliest so many are drawn from.
@@ -41,8 +43,7 @@ class Sampler:
         check_range("--top-p", top_p, 1e-6, 1)
         self.temperature, self._top_k, self._top_p = temperature, top_k, top_p
         self._dice = [
-            torch.Generator().manual_seed(digest_number(f"{seed} {row}") % 2**63)
-            for row in range(rows)
+            torch.Generator().manual_seed(digest_number(f"{seed} {row}") % 2**63) for row in rows
         ]
 
     def draw(self, logits: Tensor, annealed: float = 1.0) -> Tensor:
