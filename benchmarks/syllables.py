@@ -83,16 +83,20 @@ class Score:
         self.tokens += len(spans)
         self.seconds += len(utterance.clip) / RATE
 
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        return 2 * self.hits / max(self.found + self.known, 1)
+
     def line(self, name: str) -> str:
         """Write a row."""
         precision, recall = self.hits / max(self.found, 1), self.hits / max(self.known, 1)
-        f1 = 2 * precision * recall / max(precision + recall, 1e-9)
         over = recall / max(precision, 1e-9) - 1
         r1 = np.hypot(1 - recall, over)
         r2 = (-over + recall - 1) / 2**0.5
         r_value = 1 - (abs(r1) + abs(r2)) / 2
         return (
-            f"{name:20} F1 {100 * f1:5.1f}  precision {100 * precision:5.1f}  recall"
+            f"{name:20} F1 {100 * self.f1:5.1f}  precision {100 * precision:5.1f}  recall"
             f" {100 * recall:5.1f}  R {100 * r_value:6.1f}  {self.tokens / self.seconds:5.2f}/s"
         )
 

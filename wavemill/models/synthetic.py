@@ -24,11 +24,14 @@ class Extent:
 
 def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> Batch:
     """Make a batch of `size` samples, none of them padded, on torch's default device."""
-    tokens = {}
+    tokens, times = {}, {}
     for name in needs.streams:
         facts = data.streams[name]
         shape = (size, extent.tokens[name], facts.num_codebooks)
         tokens[name] = torch.randint(0, facts.codebook_size, shape)
+        if facts.frame_rate is None:
+            edges = torch.linspace(0, extent.seconds, extent.tokens[name] + 1)
+            times[name] = torch.stack([edges[:-1], edges[1:]], 1).expand(size, -1, -1)
     audio = lengths = None
     if needs.sample_rate is not None:
         audio = torch.randn(size, math.ceil(extent.seconds * needs.sample_rate))
@@ -38,6 +41,7 @@ def make_batch(needs: Needs, data: DataFacts, extent: Extent, size: int) -> Batc
         datasets=torch.zeros(size, dtype=torch.int64),
         tokens=tokens,
         token_lengths={name: torch.full((size,), codes.shape[1]) for name, codes in tokens.items()},
+        times=times,
         audio=audio,
         audio_lengths=lengths,
         sample_rate=needs.sample_rate,

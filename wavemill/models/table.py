@@ -12,6 +12,8 @@ from wavemill.models.codec.recipe import Codec
 from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.spear.recipe import Spear
 from wavemill.models.spear.settings import SpearConfig
+from wavemill.models.sylber.config import SylberConfig
+from wavemill.models.sylber.recipe import Sylber
 from wavemill.models.token_lm.config import TokenLmConfig
 from wavemill.models.token_lm.recipe import TokenLm
 from wavemill.specs import Spec, configure
@@ -21,6 +23,7 @@ RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
     "beats-tokenizer": (BeatsTokenizerRecipe, BeatsTokenizerConfig),
     "codec": (Codec, CodecConfig),
     "spear": (Spear, SpearConfig),
+    "sylber": (Sylber, SylberConfig),
     "token-lm": (TokenLm, TokenLmConfig),
 }
 """Name -> (recipe, its settings). One row a recipe."""

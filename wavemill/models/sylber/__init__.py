@@ -1,0 +1,1 @@
+"""`sylber`: self-segmentation distillation, in two stages."""
