@@ -57,10 +57,10 @@ class SylberEncoder:
 
         """
         hubert = require("transformers.models.hubert", "codecs", "sylber")
-        weights, config_file = _find(model)
+        weights, config_file = find_weights(model)
         settings = _settings(hubert, config_file, layers, model)
         self._net = hubert.HubertModel(hubert.HubertConfig(**settings)).eval()
-        self.unused = _load(self._net, read_tensors(weights), weights)
+        self.unused = fill_hubert(self._net, read_tensors(weights), weights)
         """Names of the tensors in the file that are not needed, such as those of later layers."""
         config = self._net.config
         self.dim = int(config.hidden_size)
@@ -101,8 +101,13 @@ def _normalised(wave: Tensor) -> Tensor:
     return centred / spread if spread > 0 else torch.zeros_like(wave)
 
 
-def _find(model: str) -> tuple[str, str | None]:
-    """Return the file of weights, and the config.json beside it, if any."""
+def find_weights(model: str) -> tuple[str, str | None]:
+    """Return the file of weights of a model, and the config.json beside it, if any.
+
+    Raises:
+        UsageError: there is none.
+
+    """
     place = Path(find_model(model, "sylber"))
     if place.is_file():
         return str(place), None
@@ -127,8 +132,13 @@ def _settings(hubert: Any, config: str | None, layers: int, model: str) -> dict[
     return {**settings, "num_hidden_layers": layers, "attn_implementation": "sdpa"}
 
 
-def _load(net: Any, state: Mapping[str, Tensor], url: str) -> list[str]:
-    """Fill a HuBERT; return the names of the tensors that it does not need."""
+def fill_hubert(net: Any, state: Mapping[str, Tensor], url: str) -> list[str]:
+    """Fill a HuBERT with a file's tensors; return the names of those that it does not need.
+
+    Raises:
+        UsageError: some are missing, or of other sizes.
+
+    """
     state = {_bare(name): tensor.float() for name, tensor in state.items()}
     try:
         missing, unused = net.load_state_dict(state, strict=False)

@@ -32,7 +32,9 @@ TRAINING = TrainSettings(learning_rate=1e-2, warmup=0, schedule="constant")
 
 def tiny(*settings: str, preset: str = "small") -> Sylber:
     torch.manual_seed(0)
-    recipe = make_recipe("sylber", preset, [*TINY, *settings], DATA)
+    given = dict(one.split("=") for one in (*TINY, *settings))
+    words = [f"{name}={value}" for name, value in given.items()]
+    recipe = make_recipe("sylber", preset, words, DATA)
     assert isinstance(recipe, Sylber)
     return recipe
 
@@ -179,6 +181,21 @@ def test_the_tokenizer_takes_the_student(tmp_path: Path) -> None:
     features = encoder.features(audio[0].numpy())
     wanted = model.features(audio, torch.tensor([16_000]))[0]
     assert np.abs(features - wanted.numpy()).max() < 1e-4
+
+
+def test_a_new_run_starts_with_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    trained = built(tiny())
+    for name, content in tiny().export(trained).items():
+        (tmp_path / name).write_bytes(content)
+    recipe = tiny(f"start={tmp_path}")
+    torch.manual_seed(1)
+    model = built(recipe)
+    recipe.begin(model, iter(()))
+    for name, weight in trained.student.state_dict().items():
+        assert model.student.state_dict()[name].equal(weight)
+        assert model.teacher.state_dict()[name].equal(weight)
+    with pytest.raises(UsageError, match="weights of other sizes"):
+        recipe.begin(built(tiny("feed=8")), iter(()))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ class SylberConfig:
     """1: the segments are given; 2: they are found in the teacher's features."""
     segments: str = ""
     """Of stage 1: a stream with times; hills of loudness if left out."""
+    start: str = ""
+    """Weights to begin with: a folder of a HuBERT that transformers wrote, a file of one, or a name
+    on the hub, such as facebook/hubert-base-ls960; random ones if left out."""
     layers: int = 9
     width: int = 768
     heads: int = 12

@@ -35,8 +35,8 @@ class SylberModel(nn.Module):
 
     def forward(
         self, clean_BN: Tensor, heard_BN: Tensor, lengths_B: Tensor, times: Times | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the summed loss, and the numbers of real frames and of segments, scalars.
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return the summed loss, the number of real frames, and what is logged beside it.
 
         Args:
             clean_BN: clips, that the teacher hears.
@@ -59,7 +59,12 @@ class SylberModel(nn.Module):
         target_BFD = segment_means(teacher_BFD, segments_BF)
         each_BF = (student_BFD - target_BFD).square().sum(2)
         total = each_BF.masked_fill(~real_BF, 0).sum()
-        return total, real_BF.sum(), starts(segments_BF).sum()
+        frames = real_BF.sum()
+        parts = {
+            "segments": starts(segments_BF).sum(),
+            "norm_threshold": self.norms.threshold() * frames,
+        }
+        return total, frames, parts
 
     @torch.no_grad()
     def features(self, clips_BN: Tensor, lengths_B: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ a stream of such, stage 1 takes hills of loudness.
 Shapes end names: B batch, N samples, F frames, D features.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -25,6 +25,8 @@ from wavemill.models.sylber.hubert import SAMPLE_RATE
 from wavemill.models.sylber.model import SylberModel
 from wavemill.models.sylber.noise import add_others
 from wavemill.models.training.settings import TrainSettings
+from wavemill.tokenizers.checkpoints import read_tensors
+from wavemill.tokenizers.sylber_encoder import fill_hubert, find_weights
 
 SMALL = {"layers": 3, "width": 128, "heads": 4, "feed": 512, "channels": 64, "norm": "layer"}
 PAPER = TrainSettings(
@@ -80,6 +82,20 @@ class Sylber(Recipe):
         """Make the student and its teacher, which begins as it."""
         return SylberModel(self.config)
 
+    def begin(self, model: nn.Module, batches: Iterator[Batch]) -> None:
+        """Take the weights that a new run is to start with.
+
+        Raises:
+            UsageError: they are not there, or of a HuBERT of another size.
+
+        """
+        del batches
+        assert isinstance(model, SylberModel)
+        if self.config.start:
+            weights, _ = find_weights(self.config.start)
+            fill_hubert(model.student, read_tensors(weights), weights)
+            model.teacher.load_state_dict(model.student.state_dict())
+
     def loss(self, model: nn.Module, batch: Batch) -> Loss:
         """Return the squared distance to the target, summed over features, a frame."""
         assert batch.audio is not None
@@ -91,8 +107,8 @@ class Sylber(Recipe):
         if self.config.segments:
             name = self.config.segments
             times = batch.times[name], batch.token_lengths[name]
-        total, frames, segments = model(batch.audio, heard_BN, batch.audio_lengths, times)
-        return Loss(total=total, count=frames, parts={"segments": segments})
+        total, frames, parts = model(batch.audio, heard_BN, batch.audio_lengths, times)
+        return Loss(total=total, count=frames, parts=parts)
 
     def after_step(self, model: nn.Module) -> None:
         """Move the teacher towards the student, and what is known of norms."""
