@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-sys.path += [str(Path(__file__).parents[level]) for level in (1, 2)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import corpora
 from syllables import RATE, Score, Utterance
 
@@ -56,9 +56,9 @@ def wavemill(*words: object) -> None:
 
 def prepared(work: Path) -> Path:
     """Make the dataset, unless it is there."""
-    out = work / "prepared"
-    corpora.build(CORPUS, work / CORPUS)
-    wavemill("prepare", work / CORPUS / "manifest.jsonl", "--out", out, "--quiet")
+    corpus, out = work / "corpora" / CORPUS, work / "sylber-data"
+    corpora.build(CORPUS, corpus)
+    wavemill("prepare", corpus / "manifest.jsonl", "--out", out, "--quiet")
     return out
 
 
@@ -159,7 +159,7 @@ def measure(work: Path) -> dict[str, Any]:
         work: a folder for the corpus, the dataset and the runs.
 
     """
-    data, first, second = prepared(work), work / "run-1", work / "run-2"
+    data, first, second = prepared(work), work / "sylber", work / "sylber-2"
     seconds = train(data, first, "small") + train(data, second, "small-2", "--init", first)
     tuned = list(itertools.islice(utterances(data, held_out=False), TUNED))
     held = list(utterances(data, held_out=True))
@@ -185,7 +185,7 @@ def measure(work: Path) -> dict[str, Any]:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Train sylber and score its syllables.")
-    parser.add_argument("--work", type=Path, default=Path("build/models/sylber"))
+    parser.add_argument("--work", type=Path, default=Path("build/models"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     print(json.dumps(measure(options.work.resolve()), indent=1))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-sys.path += [str(Path(__file__).parents[level]) for level in (1, 2)]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import corpora
 
 from wavemill.loader import ShardLoader
@@ -51,9 +51,9 @@ def wavemill(*words: object) -> None:
 
 def prepared(work: Path) -> Path:
     """Make the dataset, unless it is there."""
-    out = work / "prepared"
-    corpora.build(CORPUS, work / CORPUS)
-    wavemill("prepare", work / CORPUS / "manifest.jsonl", "--out", out, "--tokenizer", STREAM,
+    corpus, out = work / "corpora" / CORPUS, work / "token-lm-data"
+    corpora.build(CORPUS, corpus)
+    wavemill("prepare", corpus / "manifest.jsonl", "--out", out, "--tokenizer", STREAM,
              "--audio", "none", "--quiet")  # fmt: skip
     return out
 
@@ -111,7 +111,7 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
         settings: of the model, `key=value`, beside the preset's.
 
     """
-    data, run = prepared(work), work / "-".join(("run", *settings)).replace("=", "-")
+    data, run = prepared(work), work / "-".join(("token-lm", *settings)).replace("=", "-")
     words = [word for one in settings for word in ("--set", one)]
     started = time.perf_counter()
     wavemill("train", "token-lm", "--data", data, "--out", run, "--held-out", HELD_OUT, "--restart",
@@ -136,7 +136,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Train token-lm and compare it with counts.")
     parser.add_argument("settings", nargs="*", help="of the model, key=value")
-    parser.add_argument("--work", type=Path, default=Path("build/models/token-lm"))
+    parser.add_argument("--work", type=Path, default=Path("build/models"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     print(json.dumps(measure(options.work.resolve(), *options.settings), indent=1))

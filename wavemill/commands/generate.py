@@ -54,8 +54,8 @@ def generate(
     sample. The same seed draws the same, however many samples there are.
 
     \b
-    wavemill generate run --out samples --n 8 --seconds 4 --top-p 0.9
-    wavemill generate run --out samples --prompt prepared:hello-world --prompt-seconds 1
+    wavemill generate run --out drawn --n 8 --seconds 4 --top-p 0.9
+    wavemill generate run --out drawn --prompt prepared:hello --prompt-seconds 1
     wavemill generate run --out tokens.jsonl --text 'good morning'
     """
     import torch

@@ -51,8 +51,8 @@ class Sylber(Recipe):
         "paper-2": SylberConfig(stage=2),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
-        "small": TrainSettings(steps=300, batch_seconds=60, learning_rate=1e-3, warmup=30),
-        "small-2": TrainSettings(steps=100, batch_seconds=60, learning_rate=5e-4, warmup=10),
+        "small": TrainSettings(steps=300, batch_seconds=30, learning_rate=1e-3, warmup=30),
+        "small-2": TrainSettings(steps=100, batch_seconds=30, learning_rate=5e-4, warmup=10),
         "paper": PAPER,
         "paper-2": replace(PAPER, learning_rate=5e-5),
     }
