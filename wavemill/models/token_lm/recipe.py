@@ -28,11 +28,13 @@ class TokenLm(Recipe):
 
     about: ClassVar = "language model over a token stream's codebooks"
     presets: ClassVar[Mapping[str, TokenLmConfig]] = {
-        "small": TokenLmConfig(),
+        "small": TokenLmConfig(width=192, dropout=0.1),
         "paper": TokenLmConfig(layers=24, width=1024, heads=16),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
-        "small": TrainSettings(steps=600, batch_tokens=4000, learning_rate=1e-3, warmup=50),
+        "small": TrainSettings(
+            steps=500, batch_tokens=1500, learning_rate=2e-3, warmup=100, validate_every=100
+        ),
         "paper": TrainSettings(
             steps=1_000_000,
             batch_tokens=50_000,
