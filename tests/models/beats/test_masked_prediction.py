@@ -175,7 +175,7 @@ def test_the_first_stream_of_beats_is_taken_or_the_one_that_is_named() -> None:
     [
         (["stream=mvq"], "no stream 'mvq' of beats tokens; there are: beats"),
         (["mask=1"], "mask 1.0: give 0.01 to 0.99"),
-        (["width=40"], "width=40 must be .* a multiple of 16 and of heads=6"),
+        (["width=40"], "width=40 must be .* a multiple of 16 and of heads=4"),
         (["layers=0"], "layers 0: give 1"),
         (["predictor_layers=0"], "predictor_layers 0: give 1"),
     ],

@@ -94,7 +94,7 @@ class BeatsTokenizerRecipe(Recipe):
     about: ClassVar = "BEATs' tokenizer, distilled of a trained model, from audio"
     presets: ClassVar[Mapping[str, BeatsTokenizerConfig]] = {
         "small": BeatsTokenizerConfig(
-            teacher="", layers=4, width=192, heads=6, feed=768, dropout=0.0, estimator_layers=2
+            teacher="", layers=4, width=128, heads=4, feed=512, dropout=0.0, estimator_layers=2
         ),
         "paper": BeatsTokenizerConfig(teacher=""),
     }

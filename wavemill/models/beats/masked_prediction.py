@@ -61,7 +61,7 @@ class BeatsRecipe(Recipe):
     about: ClassVar = "BEATs: masked prediction of acoustic tokens, from audio"
     presets: ClassVar[Mapping[str, BeatsConfig]] = {
         "small": BeatsConfig(
-            layers=4, width=192, heads=6, feed=768, dropout=0.0, predictor_layers=2
+            layers=4, width=128, heads=4, feed=512, dropout=0.0, predictor_layers=2
         ),
         "paper": BeatsConfig(),
     }

@@ -54,7 +54,7 @@ class Spear(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=500, batch_seconds=60, learning_rate=1e-3, warmup=50, beta2=0.98,
+            steps=500, batch_seconds=30, learning_rate=1e-3, warmup=50, beta2=0.98,
             weight_decay=0.01,
         ),
         "paper": _PAPER,
