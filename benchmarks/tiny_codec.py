@@ -1,8 +1,10 @@
 """Make the codec that ships, `tiny`, and its scores.
 
-    python benchmarks/tiny_codec.py train WORK      # corpora, datasets, hours of training; goes on where it was stopped
-    python benchmarks/tiny_codec.py export WORK     # writes wavemill/tokenizers/weights/tiny.safetensors and .json
+    python benchmarks/tiny_codec.py train WORK      # corpora, datasets, hours of training
+    python benchmarks/tiny_codec.py export WORK     # writes the weights into the package
     python benchmarks/tiny_codec.py score WORK      # what its card says; see tiny_scores.py
+
+`train` goes on where it was stopped.
 
 Of the corpora of `corpora.py` it hears English, Spanish, French and Italian telephone prompts and
 seven voices of espeak-ng. It does not hear the Russian prompts (another voice, another language),

@@ -1,7 +1,8 @@
 """A small tokenizer of random weights for every name in the table, and clips to encode."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import TimedTokenizer, Tokenizer
 from wavemill.tokenizers.codec_layouts import ENCODEC_48KHZ
 from wavemill.tokenizers.fit_kmeans import FitKmeansConfig, fit_from_clips, save_model
+from wavemill.tokenizers.seanet.codec import SeanetCodec
+from wavemill.tokenizers.seanet.sizes import CodecSizes
 from wavemill.tokenizers.teachers.base import TeacherConfig
 from wavemill.tokenizers.teachers.table import make_teacher
+from wavemill.tokenizers.trained_codec import NETWORK
 
 Settings = Mapping[str, Any]
 
@@ -105,6 +109,23 @@ def _sylber(folder: Path) -> Settings:
     return {**files, **SETTINGS, "max_seconds": 10.0}
 
 
+def _trained_codec(folder: Path) -> Settings:
+    torch.manual_seed(0)
+    sizes = CodecSizes(filters=4, ratios="4x5x4x4", dim=8, codebooks=3, codebook_size=16)
+    codec = SeanetCodec(sizes)
+    with torch.no_grad():
+        heard = [codec.latents(torch.from_numpy(clip)[None])[0] for clip in real_clips(16_000, 6)]
+        drawn_TD = torch.cat(heard)[torch.randint(0, sum(map(len, heard)), (16,))]
+        books = codec.quantizer.get_submodule("books").get_buffer("entries")
+        for book in range(3):
+            books[book] = (drawn_TD - drawn_TD.mean(0) * (book > 0)) * 0.5**book
+    state = {NETWORK + name: tensor.contiguous() for name, tensor in codec.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    content = {"recipe": "codec", "config": asdict(sizes)}
+    (folder / "model.json").write_text(json.dumps(content))
+    return {"model": folder / "model.safetensors"}
+
+
 MODELS: dict[str, SmallModel] = {
     "beats": SmallModel(
         write=lambda _: {"seed": 3},
@@ -120,6 +141,7 @@ MODELS: dict[str, SmallModel] = {
         },
         most_changed=0.1,
     ),
+    "codec": SmallModel(write=_trained_codec, blocks={"trained_codec.BLOCK_FRAMES": 50}),
     "dac": SmallModel(write=_dac, blocks={"dac.BLOCK_STEPS": 50}),
     "encodec": SmallModel(
         write=codec("encodec"),

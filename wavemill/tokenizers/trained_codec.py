@@ -103,7 +103,9 @@ class TrainedCodecTokenizer:
         if not isinstance(codec.quantizer, ResidualQuantizer):
             raise UsageError(f"{self.kind}: {model} has {there} codebooks that go together")
         if not 1 <= asked < there:
-            raise UsageError(f"{self.kind}: codebooks={asked}: {model} has {there}; give 1 to them")
+            raise UsageError(
+                f"{self.kind}: codebooks={asked}: {model} has {there}; give 1 to {there}"
+            )
         return asked
 
     def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> list[Codes]:

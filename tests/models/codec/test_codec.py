@@ -122,14 +122,14 @@ def test_some_clips_use_fewer_codebooks_in_training_and_all_do_after() -> None:
 
 @EACH
 def test_a_step_can_be_foretold(kind: str) -> None:
-    recipe = make(*KINDS[kind], *ADVERSARY, "lstm=1", "adversary_from=9")
-    predictor = Predictor(recipe, DATA)
-    sizes = [predictor.step_bytes(Extent(seconds=0.2, tokens={}), size).peak for size in (2, 4)]
+    # An LSTM is run on such tensors step by step, so the clips are short.
+    predictor = Predictor(make(*KINDS[kind], "lstm=1"), DATA)
+    sizes = [predictor.step_bytes(Extent(seconds=0.01, tokens={}), size).peak for size in (2, 400)]
     assert 0 < sizes[0] < sizes[1]
 
 
 def test_the_discriminator_is_in_what_is_foretold() -> None:
-    extent, settings = Extent(seconds=0.2, tokens={}), ("quantizer=sq", "adversary_from=9")
+    extent, settings = Extent(seconds=0.1, tokens={}), ("quantizer=sq", "adversary_from=9")
     parts = [
         Predictor(make(*settings, *more), DATA, precision="float32").step_bytes(extent, 2)
         for more in ((), ADVERSARY)
