@@ -114,10 +114,10 @@ def _fit(x: Tensor, y: Tensor, labels: int) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad()
         loss = functional.cross_entropy(layer(x), y, weight=weights)
         loss = loss + PENALTY * layer.weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)
     return layer.weight.detach(), layer.bias.detach()
 
 

@@ -6,6 +6,7 @@ clip is mirrored past its ends, so it has no hard edge there that the spectrum w
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,10 @@ def mel_bands(
     edges = np.linspace(low, high, num_mels + 2)
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    weights: npt.NDArray[np.float32] = np.maximum(0.0, np.minimum(rising, falling)).astype(
+        np.float32
+    )
+    return weights
 
 
 @lru_cache(maxsize=1)

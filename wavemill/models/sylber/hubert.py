@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wavemill.models.sylber.config import SylberConfig
-from wavemill.tokenizers.checkpoints import require
+from wavemill.packages import require
 from wavemill.tokenizers.hubert_long import receptive_field
 
 SAMPLE_RATE = 16_000

@@ -90,7 +90,8 @@ class SylberModel(nn.Module):
             return of_loudness(wave_BN, frames_B)
         low, high = self.config.merge_low, self.config.merge_high
         merge_B = low + (high - low) * torch.rand(len(teacher_BFD), device=teacher_BFD.device)
-        return find_segments(teacher_BFD, frames_B, self.norms.threshold(), merge_B)
+        found: Tensor = find_segments(teacher_BFD, frames_B, self.norms.threshold(), merge_B)
+        return found
 
 
 def _begin_stage(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
