@@ -46,7 +46,10 @@ class Cache:
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward layer, each added to its input."""
+    """Attention and a feed-forward layer, each added to its input.
+
+    Dropout is of what is added, not of attention's weights: with that a CPU has no fused kernel.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float, layer: int = 0) -> None:
         super().__init__()
@@ -88,7 +91,6 @@ class Block(nn.Module):
             v_BHSE,
             attn_mask=mask,
             is_causal=mask is None and q_BHSE.shape[2] > 1,
-            dropout_p=self.dropout if self.training else 0.0,
         )
         return self.from_heads(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 

@@ -6,7 +6,6 @@ clip is mirrored past its ends, so it has no hard edge there that the spectrum w
 """
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
