@@ -13,7 +13,6 @@ stage 1 is taught by, and as many boundaries evenly spread.
 import argparse
 import itertools
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import corpora
 from syllables import RATE, Score, Utterance
 
+from wavemill.commands.prepare import prepare
+from wavemill.commands.train import train
 from wavemill.loader import ShardLoader
 from wavemill.loader.split import Split
 from wavemill.models.recipe import DataFacts
@@ -37,7 +38,6 @@ from wavemill.models.table import make_recipe
 from wavemill.models.training.run import load_run
 from wavemill.tokenizers.syllables import find_syllables
 
-ROOT = Path(__file__).parents[2]
 CORPUS, HELD_OUT = "espeak", 0.1
 TUNED = 40
 """Samples of the training part that thresholds are chosen by."""
@@ -48,25 +48,21 @@ COSINES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 Features = list[npt.NDArray[np.float32]]
 
 
-def wavemill(*words: object) -> None:
-    """Run a command as a user would."""
-    command = [sys.executable, "-m", "wavemill", *map(str, words)]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
 def prepared(work: Path) -> Path:
     """Make the dataset, unless it is there."""
     corpus, out = work / "corpora" / CORPUS, work / "sylber-data"
     corpora.build(CORPUS, corpus)
-    wavemill("prepare", corpus / "manifest.jsonl", "--out", out, "--quiet")
+    words = [corpus / "manifest.jsonl", "--out", out, "--quiet"]
+    prepare.main(args=list(map(str, words)), standalone_mode=False)
     return out
 
 
-def train(data: Path, run: Path, preset: str, *words: object) -> float:
+def trained(data: Path, run: Path, preset: str, *more: object) -> float:
     """Train a preset, and return how long it took."""
+    words = ["sylber", "--preset", preset, "--data", data, "--out", run, "--restart",
+             "--held-out", HELD_OUT, "--device", "cpu", "--quiet", *more]  # fmt: skip
     started = time.perf_counter()
-    wavemill("train", "sylber", "--preset", preset, "--data", data, "--out", run, "--restart",
-             "--held-out", HELD_OUT, "--device", "cpu", "--quiet", *words)  # fmt: skip
+    train.main(args=list(map(str, words)), standalone_mode=False)
     return time.perf_counter() - started
 
 
@@ -160,7 +156,7 @@ def measure(work: Path) -> dict[str, Any]:
 
     """
     data, first, second = prepared(work), work / "sylber", work / "sylber-2"
-    seconds = train(data, first, "small") + train(data, second, "small-2", "--init", first)
+    seconds = trained(data, first, "small") + trained(data, second, "small-2", "--init", first)
     tuned = list(itertools.islice(utterances(data, held_out=False), TUNED))
     held = list(utterances(data, held_out=True))
     begun = start()
@@ -172,10 +168,10 @@ def measure(work: Path) -> dict[str, Any]:
     return {
         "recipe": "sylber",
         "baseline": "the same before training",
-        "score": results["stage 2"]["f1"],
-        "baseline_score": results["start"]["f1"],
+        "score": round(results["stage 2"]["f1"], 3),
+        "baseline_score": round(results["start"]["f1"], 3),
         "unit": "F1 of syllable boundaries",
-        "seconds": seconds,
+        "seconds": round(seconds),
         "hills of loudness": hills(held),
         "evenly spread": evenly(held),
         "results": results,
@@ -188,7 +184,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/models"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(measure(options.work.resolve()), indent=1))
+    print(json.dumps(measure(options.work), indent=1))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ A masked model guesses other ids with more around them, so its figure is not com
 import argparse
 import json
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -28,12 +27,13 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import corpora
 
+from wavemill.commands.prepare import prepare
+from wavemill.commands.train import train
 from wavemill.loader import ShardLoader
 from wavemill.loader.split import Split
 from wavemill.models.training.log import read_log
 from wavemill.sharding.dataset import Dataset
 
-ROOT = Path(__file__).parents[2]
 CORPUS, STREAM, HELD_OUT = "asterisk-en", "mvq", 0.1
 ADDED = 0.5
 """To each id's count of the unigram."""
@@ -43,18 +43,21 @@ MIXED = tuple(2.0**power for power in range(12))
 Counts = npt.NDArray[np.float64]
 
 
-def wavemill(*words: object) -> None:
-    """Run a command as a user would."""
-    command = [sys.executable, "-m", "wavemill", *map(str, words)]
-    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-
 def prepared(work: Path) -> Path:
     """Make the dataset, unless it is there."""
     corpus, out = work / "corpora" / CORPUS, work / "token-lm-data"
     corpora.build(CORPUS, corpus)
-    wavemill("prepare", corpus / "manifest.jsonl", "--out", out, "--tokenizer", STREAM,
-             "--audio", "none", "--quiet")  # fmt: skip
+    words = [
+        corpus / "manifest.jsonl",
+        "--out",
+        out,
+        "--tokenizer",
+        STREAM,
+        "--audio",
+        "none",
+        "--quiet",
+    ]
+    prepare.main(args=list(map(str, words)), standalone_mode=False)
     return out
 
 
@@ -112,10 +115,11 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
 
     """
     data, run = prepared(work), work / "-".join(("token-lm", *settings)).replace("=", "-")
-    words = [word for one in settings for word in ("--set", one)]
+    chosen = [word for one in settings for word in ("--set", one)]
+    words = ["token-lm", "--data", data, "--out", run, "--held-out", HELD_OUT, "--restart",
+             "--device", "cpu", "--quiet", *chosen]  # fmt: skip
     started = time.perf_counter()
-    wavemill("train", "token-lm", "--data", data, "--out", run, "--held-out", HELD_OUT, "--restart",
-             "--device", "cpu", "--quiet", *words)  # fmt: skip
+    train.main(args=list(map(str, words)), standalone_mode=False)
     seconds = time.perf_counter() - started
     rows = [row for row in read_log(run) if "held_out/loss" in row]
     unigram, bigram = baselines(data)
@@ -123,11 +127,11 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
         "recipe": "token-lm",
         "settings": " ".join(settings),
         "baseline": "bigram",
-        "score": math.exp(rows[-1]["held_out/loss"]),
-        "baseline_score": math.exp(bigram),
+        "score": round(math.exp(rows[-1]["held_out/loss"]), 2),
+        "baseline_score": round(math.exp(bigram), 2),
         "unit": "perplexity of held-out ids",
-        "seconds": seconds,
-        "unigram_score": math.exp(unigram),
+        "seconds": round(seconds),
+        "unigram_score": round(math.exp(unigram), 2),
         "nats": {"model": rows[-1]["held_out/loss"], "bigram": bigram, "unigram": unigram},
     }
 
@@ -139,7 +143,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/models"))
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(measure(options.work.resolve(), *options.settings), indent=1))
+    print(json.dumps(measure(options.work, *options.settings), indent=1))
 
 
 if __name__ == "__main__":
