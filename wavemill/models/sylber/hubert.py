@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from wavemill.models.sylber.config import SylberConfig
 from wavemill.packages import require
-from wavemill.packages import require
 from wavemill.tokenizers.hubert_long import receptive_field
 
 SAMPLE_RATE = 16_000
