@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from wavemill.errors import UsageError
-from wavemill.models.beats.distillation import BeatsTokenizerConfig, BeatsTokenizerRecipe
+from wavemill.models.beats.distillation import BeatsTokenizerRecipe
+from wavemill.models.beats.distilled import BeatsTokenizerConfig
 from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
 from wavemill.models.codec.config import CodecConfig
 from wavemill.models.codec.recipe import Codec

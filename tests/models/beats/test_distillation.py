@@ -9,11 +9,8 @@ from tests.models.beats.drawn import DATA, TINY, batch_of, noise, shaken
 from tests.tokenizers.teachers import tiny as small
 from wavemill.errors import JobError, UsageError
 from wavemill.models.beats.codebook import Codebook
-from wavemill.models.beats.distillation import (
-    FILE,
-    BeatsTokenizerModel,
-    BeatsTokenizerRecipe,
-)
+from wavemill.models.beats.distillation import FILE, BeatsTokenizerRecipe
+from wavemill.models.beats.distilled import BeatsTokenizerModel
 from wavemill.models.beats.encoder import BeatsNet, Sizes, count_patches
 from wavemill.models.beats.microsoft import checkpoint
 from wavemill.models.memory.predict import Predictor
