@@ -37,10 +37,10 @@ EVERY = 10
 MODEL = (
     "filters=16", "ratios=8x5x4x2", "dim=64", "codebooks=6", "codebook_size=1024", "dropout=0.25",
     "gain_db=6", "l1=0.5", "mel=6", "adversarial=1", "features=2", "filters_2d=8",
-    "windows=1024x256", "adversary_from=8000",
+    "windows=1024x256", "codebooks_from=200", "adversary_from=8000",
 )  # fmt: skip
 TRAINING = (
-    "steps=20000", "batch_size=12", "learning_rate=8e-4", "warmup=200", "max_norm=1",
+    "steps=20000", "batch_size=12", "learning_rate=1e-3", "warmup=200", "max_norm=1",
     "save_every=250", "validate_every=1000", "log_every=25", "seed=1",
 )  # fmt: skip
 

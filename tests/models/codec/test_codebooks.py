@@ -61,7 +61,7 @@ def test_an_entry_that_is_hardly_used_becomes_a_frame_of_the_step() -> None:
     training.after_step(books)
     revived = books.entries[0, 3]
     assert (x_BTD.flatten(0, 1) == revived).all(-1).any()
-    assert float(training.counts[0, 3]) == pytest.approx(0.1 * 32 / SIZE)
+    assert float(training.counts[0, 3]) == pytest.approx(0.1 * 0.1 * 32 / SIZE)
     assert (training.counts >= 0.1 * training.counts.mean(-1, keepdim=True)).all()
 
 

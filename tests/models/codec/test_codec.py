@@ -1,5 +1,8 @@
+from collections.abc import Mapping
+
 import pytest
 import torch
+from torch import Tensor
 
 from tests.models.codec.small import ADVERSARY, DATA, HOP, batch_of, build, make, tones
 from wavemill.errors import UsageError
@@ -71,8 +74,8 @@ def test_the_loss_s_gradient_is_what_the_balancer_makes_of_all_losses() -> None:
     seen = {}
     honest = model.balancer.balance
 
-    def spy(losses: object, heard: torch.Tensor) -> torch.Tensor:
-        seen["pull"] = honest(losses, heard)  # type: ignore[arg-type]
+    def spy(losses: Mapping[str, Tensor], audio_BN: Tensor) -> Tensor:
+        seen["pull"] = honest(losses, audio_BN)
         return seen["pull"]
 
     model.balancer.balance = spy  # type: ignore[method-assign,assignment]

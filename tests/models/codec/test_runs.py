@@ -28,7 +28,7 @@ from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Decoder
 
 ROOT = Path(__file__).parents[3]
-MODEL = (*SIZES, *ADVERSARY, "adversary_from=1", "gain_db=6")
+MODEL = (*SIZES, *ADVERSARY, "adversary_from=1", "codebooks_from=1", "gain_db=6")
 TRAINING = ("batch_size=4", "learning_rate=3e-3", "warmup=0", "schedule=constant", "log_every=1")
 
 
@@ -112,7 +112,9 @@ def test_averages_of_two_ranks_are_those_of_one_that_has_both_batches(
     def hear(model: CodecModel, place: int, step: int) -> None:
         torch.manual_seed(10 * step + place)
         half = audio[2 * place : 2 * place + 2] + 0.1 * step
-        model(half, torch.tensor([1600, 1000]), Part(turn=CODEC, first=not step))
+        model(
+            half, torch.tensor([1600, 1000]), Part(turn=CODEC, quantizes=step > 0, fills=not step)
+        )
 
     for step in range(3):
         for place in range(2):

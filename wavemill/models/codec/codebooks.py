@@ -141,29 +141,36 @@ class CodebookTraining(nn.Module):
         books.entries.copy_(torch.where(known, means_QKD, books.entries))
 
     def _revive(self, books: ResidualCodebooks, rows_PGD: Tensor) -> None:
-        """Put frames of the pool in place of entries that are hardly used."""
+        """Put frames of the pool in place of entries that are hardly used.
+
+        They count as just used enough: those that no frame takes are replaced again at once. So
+        codebooks follow latents that move faster than averages do, as they do early on.
+        """
         for book, step in enumerate(books.steps(rows_PGD)):
-            mean = self.counts[book].mean()
-            dead_K = self.counts[book] < self._revive_below * mean
+            least = self._revive_below * self.counts[book].mean()
+            dead_K = self.counts[book] < least
             drawn_KD = step.heard[:, 0]
             for kept, new in (
                 (books.entries[book], drawn_KD),
-                (self.sums[book], drawn_KD * mean),
+                (self.sums[book], drawn_KD * least),
             ):
                 kept.copy_(torch.where(dead_K[:, None], new, kept))
-            self.counts[book].copy_(torch.where(dead_K, mean, self.counts[book]))
+            self.counts[book].copy_(torch.where(dead_K, least, self.counts[book]))
 
     def _fill(self, books: ResidualCodebooks, rows_PGD: Tensor) -> None:
-        """Make entries by k-means, codebook by codebook, each seeming to be used once a step."""
+        """Make entries by k-means, codebook by codebook.
+
+        Each seems to have been used in this step alone, once: so averages begin with what comes.
+        """
         merged_PD, left_PD = rows_PGD.mean(1), rows_PGD[:, 0]
         for book, entries_KD in enumerate(books.entries):
             heard_PD = left_PD if book else merged_PD
             centers_KD, ids_P = kmeans(heard_PD, len(entries_KD))
             left_PD = left_PD - centers_KD[ids_P]
             entries_KD.copy_(torch.where(self.filled, entries_KD, centers_KD))
-        self.sums.copy_(torch.where(self.filled, self.sums, books.entries))
-        ones = torch.ones_like(self.counts)
-        self.counts.copy_(torch.where(self.filled, self.counts, ones))
+        once = torch.full_like(self.counts, 1 - self._decay)
+        self.sums.copy_(torch.where(self.filled, self.sums, books.entries * once[..., None]))
+        self.counts.copy_(torch.where(self.filled, self.counts, once))
         self.filled.fill_(value=True)
 
 

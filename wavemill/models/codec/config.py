@@ -28,6 +28,8 @@ class CodecConfig(CodecSizes):
     """Weight of telling the text by the first codebook alone, as QDAC does; needs texts."""
     alphabet: str = "abcdefghijklmnopqrstuvwxyz'"
     """Of those texts; other characters are left out."""
+    codebooks_from: int = 100
+    """Steps in which latents pass as they are, before k-means of them makes residual codebooks."""
     adversary_from: int = 0
     """Steps that are done before the discriminator joins in."""
     filters_2d: int = 32
@@ -51,6 +53,7 @@ class CodecConfig(CodecSizes):
             check_range(name, getattr(self, name), 0, 1e6)
         for name in ("decay", "revive_below", "dropout"):
             check_range(name, getattr(self, name), 0, 1)
+        check_range("codebooks_from", self.codebooks_from, 0, 10**9)
         check_range("adversary_from", self.adversary_from, 0, 10**9)
         check_range("filters_2d", self.filters_2d, 1, 4096)
         if not self.l1 + self.mel:

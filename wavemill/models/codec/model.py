@@ -37,8 +37,10 @@ class Part:
     """`CODEC` or `DISCRIMINATOR`."""
     adversary: bool = True
     """Whether the discriminator has joined in."""
-    first: bool = False
-    """Whether codebooks are not filled yet: then latents pass as they are, once."""
+    quantizes: bool = True
+    """Whether residual codebooks are in use; before, latents pass as they are."""
+    fills: bool = False
+    """Whether this is the last step before they are, at whose end they are filled."""
 
 
 class CodecModel(nn.Module):
@@ -115,11 +117,11 @@ class CodecModel(nn.Module):
             none_B = latents_BTD.new_zeros(len(latents_BTD))
             return Quantized(quantizer(latents_BTD), latents_BTD, none_B)
         assert isinstance(quantizer, ResidualQuantizer)
-        learns = self.training and part.turn == CODEC
+        learns = self.training and part.turn == CODEC and (part.quantizes or part.fills)
         quantized = self.codebooks.quantize(
             quantizer.books, latents_BTD, real_BT, self._used(latents_BTD), learns=learns
         )
-        if not part.first:
+        if part.quantizes:
             return quantized
         if learns:
             self.codebooks.fill_after_step()

@@ -5,6 +5,7 @@ the size of its model at 24 kHz.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -67,25 +68,23 @@ class Codec(Recipe):
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The discriminator's turn, and the codec's."""
-        return self._turns(adversary=self._has_adversary, first=False)
+        return self._turns(Part(turn=CODEC, adversary=self._has_adversary))
 
     def turns_at(self, step: int) -> tuple[Turn, ...]:
-        """Leave the discriminator out before it joins in; fill codebooks in the first step."""
-        joined = self._has_adversary and step >= self.config.adversary_from
-        return self._turns(adversary=joined, first=step == 0)
+        """Leave the discriminator out before it joins in, and codebooks before they are filled."""
+        config = self.config
+        joined = self._has_adversary and step >= config.adversary_from
+        quantizes, fills = step > config.codebooks_from, step == config.codebooks_from
+        return self._turns(Part(turn=CODEC, adversary=joined, quantizes=quantizes, fills=fills))
 
     @property
     def _has_adversary(self) -> bool:
         return bool(self.config.adversarial)
 
-    def _turns(self, *, adversary: bool, first: bool) -> tuple[Turn, ...]:
-        names = (DISCRIMINATOR, CODEC) if adversary else (CODEC,)
+    def _turns(self, part: Part) -> tuple[Turn, ...]:
+        names = (DISCRIMINATOR, CODEC) if part.adversary else (CODEC,)
         return tuple(
-            Turn(
-                name=name,
-                part=name,
-                loss=partial(self._loss, part=Part(turn=name, adversary=adversary, first=first)),
-            )
+            Turn(name=name, part=name, loss=partial(self._loss, part=replace(part, turn=name)))
             for name in names
         )
 

@@ -15,8 +15,9 @@ from wavemill.tokenizers.features import mel_bands
 WINDOWS = (64, 128, 256, 512, 1024, 2048)
 MELS = (5, 10, 20, 40, 80, 80)
 """Bands of each: as many as its bins can tell apart."""
-FLOOR = 1e-5
-"""Of magnitudes before their logarithm: -100 dB of a full sine's."""
+FLOOR = 1e-3
+"""Of magnitudes before their logarithm, -60 dB of a full sine's: EnCodec's 1e-5 would have most of
+the gradient come from silence."""
 
 
 class MelSpectrum(nn.Module):

@@ -24,9 +24,9 @@ class CausalConv(nn.Module):
     ) -> None:
         """Draw first weights; the kernel is no shorter than the stride."""
         super().__init__()
-        self.conv = weight_norm(
-            nn.Conv1d(channels, outputs, kernel, stride=stride, dilation=dilation)
-        )
+        conv = nn.Conv1d(channels, outputs, kernel, stride=stride, dilation=dilation)
+        _init(conv, channels * kernel)
+        self.conv = weight_norm(conv)
         self.context = (kernel - 1) * dilation + 1 - stride
 
     def forward(self, x_BCN: Tensor, state: State | None = None) -> Tensor:
@@ -42,7 +42,9 @@ class CausalUpsampling(nn.Module):
         """Draw first weights."""
         super().__init__()
         self.stride = stride
-        self.conv = weight_norm(nn.ConvTranspose1d(channels, outputs, 2 * stride, stride=stride))
+        conv = nn.ConvTranspose1d(channels, outputs, 2 * stride, stride=stride)
+        _init(conv, 2 * channels)
+        self.conv = weight_norm(conv)
 
     def forward(self, x_BCN: Tensor, state: State | None = None) -> Tensor:
         """Give `stride` samples a frame."""
@@ -99,6 +101,17 @@ class Stack(nn.ModuleList):
         for layer in self:
             x_BCN = layer(x_BCN, state)
         return x_BCN
+
+
+def _init(conv: nn.Conv1d | nn.ConvTranspose1d, inputs: int) -> None:
+    """Draw weights of a layer whose outputs are sums of so many inputs, so that loudness stays.
+
+    torch's own shrink what they hear, and those of transposed convolutions by their stride as well:
+    then biases drown it, and training takes long to find it.
+    """
+    nn.init.normal_(conv.weight, std=inputs**-0.5)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
 
 
 def _after(layer: nn.Module, x_BCN: Tensor, context: int, state: State | None) -> Tensor:
