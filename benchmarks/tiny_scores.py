@@ -137,7 +137,7 @@ def codec2(folder: Path, rate: int, clip: Clip) -> tuple[Clip, int]:
             check=True,
         ).stdout  # fmt: skip
         sizes.append(len(content))
-    decoded = np.frombuffer(content, np.int16).astype(np.float32) / 32768
+    decoded = (np.frombuffer(content, np.int16) / 32768).astype(np.float32)
     return resample(decoded, 8000, RATE), 8 * sizes[0]
 
 
@@ -146,9 +146,8 @@ def opus(rate: int, clip: Clip) -> tuple[Clip, int]:
     encoder = av.CodecContext.create("libopus", "w")
     encoder.sample_rate, encoder.layout, encoder.format = RATE, "mono", "s16"
     encoder.bit_rate, encoder.options = rate, {"application": "voip", "vbr": "off"}
-    frame = av.AudioFrame.from_ndarray(
-        np.int16(np.clip(clip, -1, 1) * 32767)[None], format="s16", layout="mono"
-    )
+    whole = (np.clip(clip, -1, 1) * 32767).astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
     frame.sample_rate = RATE
     encoder.open()
     fifo = av.AudioFifo()

@@ -78,7 +78,7 @@ def test_the_loss_s_gradient_is_what_the_balancer_makes_of_all_losses() -> None:
         seen["pull"] = honest(losses, audio_BN)
         return seen["pull"]
 
-    model.balancer.balance = spy  # type: ignore[method-assign,assignment]
+    model.balancer.balance = spy  # type: ignore[method-assign]
     model(audio, lengths, Part(turn=CODEC)).total.backward()
     mine = {name: weight.grad.clone() for name, weight in model.codec.named_parameters()
             if weight.grad is not None}  # fmt: skip
