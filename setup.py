@@ -38,8 +38,10 @@ HUGGINGFACE = ["datasets>=4"]
 UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
 TRAIN = ["tensorboard>=2.17"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
+ASR = ["tokenizers>=0.21"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
+    *ASR,
     *CLUSTER,
     *DASK,
     *HUGGINGFACE,
@@ -50,6 +52,7 @@ TEST = [
     "flask>=3",
     "flask-cors>=5",
     "hypothesis>=6.100",
+    "jiwer>=4",
     "moto[s3]>=5.1",
     "multi-quantization==0.1.1",
     "mypy>=1.15",
@@ -75,6 +78,7 @@ setup(
     package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
     install_requires=CORE,
     extras_require={
+        "asr": ASR,
         "cluster": CLUSTER,
         "codecs": CODECS,
         "dask": DASK,

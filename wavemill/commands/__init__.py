@@ -17,8 +17,9 @@ from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
 from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
+from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate, fit,
-    tokenizers, recipes, doctor,
+    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
+    transcribe, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

@@ -5,12 +5,16 @@ from typing import Any
 
 import click
 
+from wavemill.commands.fit_pieces import pieces
 from wavemill.commands.output import as_json, emit
 
 
-@click.group(short_help="Fit a tokenizer's quantizer to audio.")
+@click.group(short_help="Fit a tokenizer's quantizer to audio, or a vocabulary to texts.")
 def fit() -> None:
-    """Fit a tokenizer's quantizer to audio."""
+    """Fit a tokenizer's quantizer to audio, or a vocabulary to texts."""
+
+
+fit.add_command(pieces)
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from wavemill.errors import UsageError
+from wavemill.models.asr.recipe import Asr
+from wavemill.models.asr.settings import AsrConfig
 from wavemill.models.beats.distillation import BeatsTokenizerRecipe
 from wavemill.models.beats.distilled import BeatsTokenizerConfig
 from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
@@ -20,6 +22,7 @@ from wavemill.models.token_lm.recipe import TokenLm
 from wavemill.specs import Spec, configure
 
 RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
+    "asr": (Asr, AsrConfig),
     "beats": (BeatsRecipe, BeatsConfig),
     "beats-tokenizer": (BeatsTokenizerRecipe, BeatsTokenizerConfig),
     "codec": (Codec, CodecConfig),

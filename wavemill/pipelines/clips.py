@@ -1,5 +1,6 @@
 """The audio of any input as mono clips, for what is fitted to a corpus before it is prepared."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -36,17 +37,10 @@ class Clips:
                 self.rejected += 1
 
     def _clips(self, recording: Recording) -> Iterator[npt.NDArray[np.float32]]:
-        window = recording.window
         waiting: list[npt.NDArray[np.float32]] = []
         size = 0
-        with open_recording(recording) as stream:
-            for block in mono_blocks(
-                stream,
-                self._rate,
-                start_seconds=window.start_seconds,
-                limit_seconds=window.duration_seconds if recording.explicit_window else None,
-                channels=window.channels,
-            ):
+        with opened(recording, self._rate) as blocks:
+            for block in blocks:
                 waiting.append(block)
                 size += len(block)
                 if size >= CLIP_SECONDS * self._rate:
@@ -59,3 +53,22 @@ class Clips:
         clip = np.concatenate(blocks)
         self.seconds += len(clip) / self._rate
         return clip
+
+
+@contextlib.contextmanager
+def opened(recording: Recording, sample_rate: int) -> Iterator[Iterator[npt.NDArray[np.float32]]]:
+    """Open a recording as blocks of mono audio at a rate, of the part that its row speaks of.
+
+    Raises:
+        RejectedError: it cannot be used; also while blocks are read.
+
+    """
+    window = recording.window
+    with open_recording(recording) as stream:
+        yield mono_blocks(
+            stream,
+            sample_rate,
+            start_seconds=window.start_seconds,
+            limit_seconds=window.duration_seconds if recording.explicit_window else None,
+            channels=window.channels,
+        )

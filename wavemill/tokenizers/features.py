@@ -17,19 +17,19 @@ SAMPLE_RATE = 16_000
 FRAME_RATE = 100.0
 NUM_MELS = 80
 
-_WINDOW_SAMPLES = 400  # 25 ms
-_HOP_SAMPLES = 160  # 10 ms
-_FFT_SAMPLES = 512
-_LOWEST_HZ, _HIGHEST_HZ = 20.0, 7600.0
+WINDOW_SAMPLES = 400  # 25 ms
+HOP_SAMPLES = 160  # 10 ms
+FFT_SAMPLES = 512
+LIMITS_HZ = 20.0, 7600.0
 # Below this lie the rounding of 16-bit audio and what resamplers leave above 4 kHz of telephone
 # speech: neither should reach the tokens. An average band of speech at -26 dBFS lies near 1.
-_FLOOR = 1e-7
+FLOOR = 1e-7
 _CHUNK_FRAMES = 1024  # keeps the temporaries of an hour-long clip small and in cache
 
 
 def num_frames(num_samples: int) -> int:
     """Count the frames of a clip: round-half-up(N / 160), but at least one."""
-    return max(1, (num_samples + _HOP_SAMPLES // 2) // _HOP_SAMPLES)
+    return max(1, (num_samples + HOP_SAMPLES // 2) // HOP_SAMPLES)
 
 
 def _mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -57,30 +57,29 @@ def mel_bands(
 @lru_cache(maxsize=1)
 def mel_matrix() -> torch.Tensor:
     """Make the filter bank, [257, 80] float32."""
-    limits = _LOWEST_HZ, _HIGHEST_HZ
-    return torch.from_numpy(mel_bands(_FFT_SAMPLES, SAMPLE_RATE, NUM_MELS, limits))
+    return torch.from_numpy(mel_bands(FFT_SAMPLES, SAMPLE_RATE, NUM_MELS, LIMITS_HZ))
 
 
 @lru_cache(maxsize=1)
 def _window() -> torch.Tensor:
-    return torch.hann_window(_WINDOW_SAMPLES, periodic=False, dtype=torch.float32)
+    return torch.hann_window(WINDOW_SAMPLES, periodic=False, dtype=torch.float32)
 
 
 def _frames(clip: npt.NDArray[np.float32], device: str) -> torch.Tensor:
     """Cut overlapping windows, a view of shape [T, 400]."""
     count = num_frames(len(clip))
-    before = (_WINDOW_SAMPLES - _HOP_SAMPLES) // 2
-    after = (count - 1) * _HOP_SAMPLES + _WINDOW_SAMPLES - before - len(clip)
+    before = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
+    after = (count - 1) * HOP_SAMPLES + WINDOW_SAMPLES - before - len(clip)
     padded = np.pad(clip, (before, after), mode="symmetric")
-    return torch.from_numpy(padded).to(device).unfold(0, _WINDOW_SAMPLES, _HOP_SAMPLES)
+    return torch.from_numpy(padded).to(device).unfold(0, WINDOW_SAMPLES, HOP_SAMPLES)
 
 
 def _log_mel(frames: torch.Tensor) -> torch.Tensor:
     spectrum = torch.view_as_real(
-        torch.fft.rfft(frames * _window().to(frames.device), n=_FFT_SAMPLES)
+        torch.fft.rfft(frames * _window().to(frames.device), n=FFT_SAMPLES)
     )
     power = spectrum.square().sum(dim=-1)
-    return (power @ mel_matrix().to(power.device)).clamp_(min=_FLOOR).log_()
+    return (power @ mel_matrix().to(power.device)).clamp_(min=FLOOR).log_()
 
 
 def log_mel(clip: npt.NDArray[np.float32], device: str = "cpu") -> npt.NDArray[np.float32]:

@@ -1,0 +1,121 @@
+"""What the encoder hears of audio: log-mel bands, 100 times a second, and SpecAugment.
+
+Audio that is padded is silenced first, so a clip's features do not depend on its batch.
+
+Shapes end names: B batch, N samples, T frames, M mel bands.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wavemill.tokenizers.features import (
+    FFT_SAMPLES,
+    FLOOR,
+    HOP_SAMPLES,
+    WINDOW_SAMPLES,
+    mel_weights,
+)
+
+RANGE = 8 * math.log(10)
+"""Of what is heard, below the loudest band of a clip: 80 dB."""
+
+
+class LogMel(nn.Module):
+    """Log-mel bands, -1 to 1 over the 80 dB below the clip's loudest, as Whisper takes them.
+
+    Bands are not made alike one by one, as NeMo does it: a clip of one word would lose its sound.
+    """
+
+    window: Tensor
+    mel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        window = torch.hann_window(WINDOW_SAMPLES, periodic=False)
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("mel", torch.tensor(mel_weights().tolist()), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, audio_BN: Tensor, samples_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features [B, T, M], 0 where padded, and how many of T are real, [B].
+
+        Args:
+            audio_BN: float32 at 16 kHz.
+            samples_B: how many of N are real.
+
+        """
+        with torch.autocast(audio_BN.device.type, enabled=False):
+            logs_BTM = self._logs(audio_BN, samples_B)
+            frames_B = num_frames(samples_B)
+            real_BT1 = is_real(frames_B, logs_BTM.shape[1])[:, :, None]
+            loudest_B11 = logs_BTM.masked_fill(~real_BT1, math.log(FLOOR)).amax(
+                (1, 2), keepdim=True
+            )
+            heard_BTM = (logs_BTM - loudest_B11 + RANGE).clamp(min=0) * (2 / RANGE) - 1
+            return heard_BTM * real_BT1, frames_B
+
+    def _logs(self, audio_BN: Tensor, samples_B: Tensor) -> Tensor:
+        samples = audio_BN.shape[1]
+        frames = max((samples + HOP_SAMPLES - 1) // HOP_SAMPLES, 1)
+        before = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
+        after = (frames - 1) * HOP_SAMPLES + WINDOW_SAMPLES - before - samples
+        silenced_BN = audio_BN * is_real(samples_B, samples)
+        windows_BTN = functional.pad(silenced_BN, (before, after)).unfold(
+            1, WINDOW_SAMPLES, HOP_SAMPLES
+        )
+        spectrum = torch.view_as_real(torch.fft.rfft(windows_BTN * self.window, n=FFT_SAMPLES))
+        return (spectrum.square().sum(-1) @ self.mel).clamp(min=FLOOR).log()
+
+
+def num_frames(samples_B: Tensor) -> Tensor:
+    """Count the frames of clips: those that begin within, at least one."""
+    return ((samples_B + HOP_SAMPLES - 1) // HOP_SAMPLES).clamp(min=1)
+
+
+def is_real(lengths_B: Tensor, size: int) -> Tensor:
+    """Say which places are not padded, [B, size] bool."""
+    return torch.arange(size, device=lengths_B.device) < lengths_B[:, None]
+
+
+def spec_augment(
+    features_BTM: Tensor,
+    frames_B: Tensor,
+    *,
+    bands: int,
+    band_width: int,
+    times: int,
+    time_share: float,
+) -> Tensor:
+    """Silence bands and stretches of time (https://arxiv.org/abs/1904.08779).
+
+    Shapes do not depend on what is drawn; it is drawn from torch's generator.
+
+    Args:
+        features_BTM: of which 0 is about the mean.
+        frames_B: how many of T are real.
+        bands: stretches of bands.
+        band_width: of each at most.
+        times: stretches of time.
+        time_share: of each at most, of a clip's frames.
+
+    """
+    size, frames, num_bands = features_BTM.shape
+    places_T = torch.arange(frames, device=features_BTM.device)
+    places_M = torch.arange(num_bands, device=features_BTM.device)
+    band_BM = _stretches(size, bands, places_M, torch.full_like(frames_B, num_bands), band_width)
+    time_BT = _stretches(size, times, places_T, frames_B, time_share * frames_B)
+    return features_BTM.masked_fill(band_BM[:, None] | time_BT[:, :, None], 0.0)
+
+
+def _stretches(
+    size: int, count: int, places: Tensor, lengths_B: Tensor, longest: Tensor | float
+) -> Tensor:
+    """Draw which places lie in any of some stretches, [B, places] bool."""
+    draws = torch.rand(2, size, count, 1, device=places.device)
+    limit = longest[:, None, None] if isinstance(longest, Tensor) else longest
+    widths = (draws[0] * (limit + 1)).floor()
+    starts = (draws[1] * (lengths_B[:, None, None] - widths + 1).clamp(min=1)).floor()
+    return ((places >= starts) & (places < starts + widths)).any(1)

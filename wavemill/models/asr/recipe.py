@@ -1,0 +1,172 @@
+"""`asr`: speech recognition, from audio or from a token stream.
+
+A FastConformer encoder (https://arxiv.org/abs/2305.05084) and a transformer decoder, trained by
+CTC on the encoder and cross-entropy on the decoder together (https://arxiv.org/abs/1609.06773).
+`paper` has the layers of Canary-1B-flash, which moved decoder layers to the encoder: 32 + 4 where
+there were 24 + 24 (https://arxiv.org/abs/2503.05931); preset `unshifted` has those.
+
+Shapes end names: B batch, T frames, U units of a text, V units and the blank or the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wavemill import storage
+from wavemill.errors import JobError, UsageError
+from wavemill.loader.batch import Batch
+from wavemill.models.asr.ctc import can_align, ctc_loss
+from wavemill.models.asr.front import is_real
+from wavemill.models.asr.model import AsrModel, pad_targets
+from wavemill.models.asr.pieces import Pieces
+from wavemill.models.asr.settings import AsrConfig
+from wavemill.models.asr.text import Bytes, Characters, Vocabulary, normalize
+from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
+from wavemill.models.training.settings import TrainSettings
+from wavemill.tokenizers.base import TokenizerFacts
+from wavemill.tokenizers.features import SAMPLE_RATE
+
+IGNORED = -100
+"""The target of a position that does not count."""
+
+_PAPER = AsrConfig(encoder_layers=32, decoder_layers=4, width=1024, heads=8, ctc_frames=2)
+_PAPER_TRAINING = TrainSettings(
+    steps=200_000,
+    batch_seconds=360,
+    learning_rate=3e-4,
+    schedule="inverse-sqrt",
+    warmup=5000,
+    beta2=0.98,
+    weight_decay=1e-3,
+    precision="bfloat16",
+)
+
+
+class Asr(Recipe):
+    """The recipe."""
+
+    about: ClassVar = "speech recognition: a conformer with CTC and a decoder, of audio or tokens"
+    presets: ClassVar[Mapping[str, AsrConfig]] = {
+        "small": AsrConfig(width=144, channels=32),
+        "paper": _PAPER,
+        "unshifted": replace(_PAPER, encoder_layers=24, decoder_layers=24),
+    }
+    training: ClassVar[Mapping[str, TrainSettings]] = {
+        "small": TrainSettings(steps=1500, batch_seconds=40, learning_rate=1e-3, warmup=150),
+        "paper": _PAPER_TRAINING,
+        "unshifted": _PAPER_TRAINING,
+    }
+
+    def __init__(self, config: AsrConfig, data: DataFacts) -> None:
+        """Find the stream, and read the vocabulary.
+
+        Raises:
+            UsageError: the dataset has no such stream, or there is no such vocabulary.
+
+        """
+        self.stream: TokenizerFacts | None = None
+        if config.stream is not None:
+            self.stream = data.streams.get(config.stream)
+            if self.stream is None:
+                there = ", ".join(sorted(data.streams)) or "none"
+                raise UsageError(
+                    f"asr: the dataset has no stream {config.stream!r}; there are: {there}; leave"
+                    " stream out to hear audio"
+                )
+        self.config = _with_content(config)
+        self.vocabulary = _vocabulary(self.config)
+        self.needs = (
+            Needs(text=True, streams=(self.stream.name,))
+            if self.stream
+            else Needs(text=True, sample_rate=SAMPLE_RATE)
+        )
+
+    def build(self) -> nn.Module:
+        """Make the model."""
+        return AsrModel(self.config, self.vocabulary.size, self.stream)
+
+    def heard(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what the model takes of a batch, and its lengths, [B]."""
+        if self.stream is not None:
+            return batch.tokens[self.stream.name], batch.token_lengths[self.stream.name]
+        assert batch.audio is not None
+        assert batch.audio_lengths is not None
+        return batch.audio, batch.audio_lengths
+
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        """Return CTC's loss and the decoder's in nats over units and the ends of texts.
+
+        Samples without a text, and those whose text cannot be spelt, do not count. `unaligned` is
+        the share of the units of texts that are too long for CTC, which learns nothing of them.
+
+        Raises:
+            JobError: no sample of the batch has a text.
+
+        """
+        heard, lengths_B = self.heard(batch)
+        spelt = [self._spell(text) for text in batch.text or [None] * len(batch)]
+        if all(ids is None for ids in spelt):
+            raise JobError(
+                f"no sample of a batch has a text that can be spelt ({batch.keys[0]} and others);"
+                " asr learns from texts: prepare a manifest that has them"
+            )
+        targets_BU, units_B = pad_targets([ids or [] for ids in spelt], heard.device)
+        counts_B = torch.tensor([float(ids is not None) for ids in spelt]).to(heard.device)
+        scores_BTV, frames_B, logits_BUV = model(heard, lengths_B, targets_BU)
+        count = (counts_B * (units_B + 1)).sum()
+        total, parts = torch.zeros((), device=heard.device), {}
+        if scores_BTV is not None:
+            loss_B = ctc_loss(scores_BTV, targets_BU, frames_B, units_B) * counts_B
+            fits_B = can_align(targets_BU, frames_B, units_B)
+            total = total + self.config.ctc_weight * loss_B.sum()
+            parts = {
+                "ctc": loss_B.sum().detach(),
+                "unaligned": (counts_B * ~fits_B * (units_B + 1)).sum(),
+            }
+        if logits_BUV is not None:
+            loss = self._decoder_loss(logits_BUV, targets_BU, units_B, counts_B)
+            total = total + (1 - self.config.ctc_weight) * loss
+            parts["decoder"] = loss.detach()
+        return Loss(total=total, count=count, parts=parts)
+
+    def _spell(self, text: str | None) -> list[int] | None:
+        ids = None if text is None else self.vocabulary.encode(normalize(text))
+        # Nothing said is something to learn; something that is left nothing of is not.
+        return None if not ids and text else ids
+
+    def _decoder_loss(
+        self, logits_BUV: Tensor, targets_BU: Tensor, units_B: Tensor, counts_B: Tensor
+    ) -> Tensor:
+        ids_BU = functional.pad(targets_BU, (0, 1))
+        places_U = torch.arange(ids_BU.shape[1], device=ids_BU.device)
+        ids_BU = ids_BU.masked_fill(places_U == units_B[:, None], self.vocabulary.size)
+        counts_BU = is_real(units_B + 1, ids_BU.shape[1]) & (counts_B[:, None] > 0)
+        return functional.cross_entropy(
+            logits_BUV.float().flatten(0, 1),
+            ids_BU.masked_fill(~counts_BU, IGNORED).flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=self.config.label_smoothing,
+        )
+
+
+def _with_content(config: AsrConfig) -> AsrConfig:
+    """Put a vocabulary's content where its file was named."""
+    given = config.vocabulary
+    if given is None or given.lstrip().startswith("{"):
+        return config
+    try:
+        content = storage.read_bytes(given).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"vocabulary={given}: it cannot be read ({error})") from error
+    return replace(config, vocabulary=content)
+
+
+def _vocabulary(config: AsrConfig) -> Vocabulary:
+    if config.vocabulary is not None:
+        return Pieces(config.vocabulary)
+    return Bytes() if config.alphabet is None else Characters(config.alphabet)
