@@ -27,7 +27,9 @@ def ctc_loss(
         lengths_B: how many of U are real.
 
     """
-    loss_B: Tensor = _Ctc.apply(log_probabilities_BTK, targets_BU, frames_B, lengths_B)
+    loss_B: Tensor = _Ctc.apply(  # type: ignore[no-untyped-call]
+        log_probabilities_BTK, targets_BU, frames_B, lengths_B
+    )
     return loss_B
 
 

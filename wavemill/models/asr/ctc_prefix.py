@@ -102,7 +102,8 @@ class CtcPrefixScorer:
         """Return what was heard of units, [B, K, C, T]."""
         units_B1C = units_BKC.flatten(1)[:, None]
         scores_BTC = self._scores_BTV.gather(2, units_B1C.expand(-1, self._scores_BTV.shape[1], -1))
-        return scores_BTC.transpose(1, 2).unflatten(1, units_BKC.shape[1:])
+        scores_BKCT: Tensor = scores_BTC.transpose(1, 2).unflatten(1, units_BKC.shape[1:])
+        return scores_BKCT
 
 
 def _before(prefixes: Prefixes, last_BK: Tensor, units_BKC: Tensor) -> Tensor:

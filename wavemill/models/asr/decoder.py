@@ -9,6 +9,7 @@ H heads, E features of a head, V units and the end.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -140,18 +141,16 @@ class TextDecoder(nn.Module):
         ids_BU = functional.pad(targets_BU, (1, 0), value=self.end)
         x_BUD = functional.dropout(self.table(ids_BU), self.dropout, self.training)
         turn = angles(ids_BU.shape[1], self.head_width, ids_BU.device)
-        for block in self.blocks:
+        for block in self._layers:
             x_BUD = block(x_BUD, turn, block.hear(speech_BTD, real_BT))
         return self.head(self.norm(x_BUD))  # type: ignore[no-any-return]
 
     def start(self, speech_BTD: Tensor, real_BT: Tensor, beam: int) -> State:
         """Begin to write: `beam` hypotheses of each utterance, all of them empty."""
-        heard = [block.hear(speech_BTD, real_BT) for block in self.blocks]
+        heard = [block.hear(speech_BTD, real_BT) for block in self._layers]
         size, heads, _, features = heard[0].keys.shape
         nothing = speech_BTD.new_empty(size * beam, heads, 0, features)
-        return State(
-            heard=heard, written=[Written(keys=nothing, values=nothing) for _ in self.blocks]
-        )
+        return State(heard=heard, written=[Written(keys=nothing, values=nothing) for _ in heard])
 
     def step(self, ids_BK: Tensor, state: State) -> Tensor:
         """Add a unit to each hypothesis, the end first; return logits of the next, [B, K, V].
@@ -165,6 +164,10 @@ class TextDecoder(nn.Module):
         turn = angles(state.position, self.head_width, ids_BK.device)
         turn = turn[0][-1:], turn[1][-1:]
         x_BKD = self.table(ids_BK)
-        for block, heard, written in zip(self.blocks, state.heard, state.written, strict=True):
+        for block, heard, written in zip(self._layers, state.heard, state.written, strict=True):
             x_BKD = block.add(x_BKD, turn, heard, written)
         return self.head(self.norm(x_BKD))  # type: ignore[no-any-return]
+
+    @property
+    def _layers(self) -> list[DecoderBlock]:
+        return cast("list[DecoderBlock]", list(self.blocks))
