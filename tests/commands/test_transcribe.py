@@ -95,7 +95,7 @@ def test_a_run_on_tokens_hears_datasets_alone(
     prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = train(prepared, tmp_path / "run", "stream=mvq", "decoder_layers=0", "ctc_weight=1")
-    run("transcribe", out, prepared, "--json", "--score")
+    run("transcribe", out, prepared, "--json", "--score", "--beam", 2, "--n", 2)
     found = summary(capsys)
     assert (found["recordings"], found["method"]) == (60, "ctc")
     with pytest.raises(UsageError, match=r"hears tokens 'mvq'; give a prepared dataset"):

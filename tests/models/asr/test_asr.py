@@ -142,7 +142,7 @@ def test_it_learns_a_batch_by_heart_and_writes_it_down(inputs: tuple[str, ...]) 
     stepper = Stepper(recipe, model, settings)
     text: list[str | None] = ["a bad cab", "dead", "be"]
     batch = batch_of(recipe, draw(recipe, 9, 5, 3), text)
-    losses = [float(stepper.step(number, [batch])[LOSS]) for number in range(120)]
+    losses = [float(stepper.step(number, [batch])[LOSS]) for number in range(80)]
     assert losses[-1] < 0.25 * losses[0]
     model.eval()
     for method in ("greedy", None):
@@ -218,7 +218,7 @@ def test_a_step_can_be_foretold_without_data(inputs: tuple[str, ...]) -> None:
     recipe = tiny(*inputs)
     predictor = Predictor(recipe, DATA)
     sizes = [
-        predictor.step_bytes(Extent(seconds=2.0, tokens={"codes": 200}), count).peak
+        predictor.step_bytes(Extent(seconds=0.5, tokens={"codes": 50}), count).peak
         for count in (1, 8)
     ]
     assert 0 < sizes[0] < sizes[1]

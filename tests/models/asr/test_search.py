@@ -16,8 +16,8 @@ from wavemill.models.asr.beam_search import BeamConfig, BeamSearch
 from wavemill.models.asr.ctc_prefix import CtcPrefixScorer
 from wavemill.models.asr.ctc_search import best_path, prefix_search
 from wavemill.models.asr.decoder import TextDecoder
-from wavemill.models.asr.front import is_real
 from wavemill.models.asr.hypotheses import Hypothesis
+from wavemill.models.padding import is_real
 
 UNITS = 2
 WIDTH = 16

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from wavemill.models.asr.front import is_real
+from wavemill.models.padding import is_real
 
 NEVER = float("-inf")
 SILENT = -1e4

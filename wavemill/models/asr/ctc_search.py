@@ -14,7 +14,7 @@ from wavemill.models.asr.hypotheses import Hypothesis, best
 Scores = npt.NDArray[np.float32]
 NEVER = float("-inf")
 MIN_LOG_PROBABILITY = -12.0
-"""Units that are less probable in a frame are not tried in it; the most probable one always is."""
+"""Units that are less probable in a frame are not tried in it."""
 
 
 def best_path(scores_TV: Scores) -> Hypothesis:
@@ -34,7 +34,12 @@ def best_path(scores_TV: Scores) -> Hypothesis:
 
 
 def prefix_search(
-    scores_TV: Scores, *, beam: int, count: int, least: float = MIN_LOG_PROBABILITY
+    scores_TV: Scores,
+    *,
+    beam: int,
+    count: int,
+    candidates: int | None = None,
+    least: float = MIN_LOG_PROBABILITY,
 ) -> list[Hypothesis]:
     """Return the texts that CTC gives the highest scores, as far as a beam finds them.
 
@@ -44,7 +49,8 @@ def prefix_search(
         scores_TV: log probabilities of real frames.
         beam: prefixes that are kept after each frame.
         count: texts to return at most.
-        least: log probability of a unit that is tried; `-inf` tries all.
+        candidates: units that are tried in a frame; twice the beam if None.
+        least: log probability of a unit that is tried.
 
     """
     blank = scores_TV.shape[1] - 1
@@ -52,7 +58,7 @@ def prefix_search(
     beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}
     for scores_V in scores_TV.astype(np.float64):
         after = float(scores_V[blank])
-        units = _tried(scores_V[:blank], least)
+        units = _tried(scores_V[:blank], candidates or 2 * beam, least)
         grown: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [NEVER, NEVER])
         for prefix, (in_blank, in_unit) in beams.items():
             either = _add(in_blank, in_unit)
@@ -74,9 +80,9 @@ def prefix_search(
     return best((one for one in found if one.log_probability > NEVER), count)
 
 
-def _tried(scores_V: npt.NDArray[np.float64], least: float) -> list[tuple[int, float]]:
-    units = np.flatnonzero(scores_V >= min(least, float(scores_V.max())))
-    return [(int(unit), float(scores_V[unit])) for unit in units]
+def _tried(scores_V: npt.NDArray[np.float64], count: int, least: float) -> list[tuple[int, float]]:
+    units = np.argsort(-scores_V, kind="stable")[:count]
+    return [(int(unit), float(scores_V[unit])) for unit in units if scores_V[unit] >= least]
 
 
 def _add(first: float, second: float) -> float:

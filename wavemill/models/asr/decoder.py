@@ -160,9 +160,8 @@ class TextDecoder(nn.Module):
             state: is moved on by a position.
 
         """
+        turn = angles(1, self.head_width, ids_BK.device, state.position)
         state.position += 1
-        turn = angles(state.position, self.head_width, ids_BK.device)
-        turn = turn[0][-1:], turn[1][-1:]
         x_BKD = self.table(ids_BK)
         for block, heard, written in zip(self._layers, state.heard, state.written, strict=True):
             x_BKD = block.add(x_BKD, turn, heard, written)

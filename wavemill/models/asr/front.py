@@ -11,12 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wavemill.models.padding import is_real, silenced
 from wavemill.tokenizers.features import (
     FFT_SAMPLES,
     FLOOR,
     HOP_SAMPLES,
+    LIMITS_HZ,
+    NUM_MELS,
+    SAMPLE_RATE,
     WINDOW_SAMPLES,
-    mel_weights,
+    mel_bands,
 )
 
 RANGE = 8 * math.log(10)
@@ -34,9 +38,10 @@ class LogMel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        bands = mel_bands(FFT_SAMPLES, SAMPLE_RATE, NUM_MELS, LIMITS_HZ)
         window = torch.hann_window(WINDOW_SAMPLES, periodic=False)
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("mel", torch.tensor(mel_weights().tolist()), persistent=False)
+        self.register_buffer("mel", torch.tensor(bands.tolist()), persistent=False)
 
     @torch.no_grad()
     def forward(self, audio_BN: Tensor, samples_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,8 +67,8 @@ class LogMel(nn.Module):
         frames = max((samples + HOP_SAMPLES - 1) // HOP_SAMPLES, 1)
         before = (WINDOW_SAMPLES - HOP_SAMPLES) // 2
         after = (frames - 1) * HOP_SAMPLES + WINDOW_SAMPLES - before - samples
-        silenced_BN = audio_BN * is_real(samples_B, samples)
-        windows_BTN = functional.pad(silenced_BN, (before, after)).unfold(
+        real_BN = silenced(audio_BN, samples_B)
+        windows_BTN = functional.pad(real_BN, (before, after)).unfold(
             1, WINDOW_SAMPLES, HOP_SAMPLES
         )
         spectrum = torch.view_as_real(torch.fft.rfft(windows_BTN * self.window, n=FFT_SAMPLES))
@@ -73,11 +78,6 @@ class LogMel(nn.Module):
 def num_frames(samples_B: Tensor) -> Tensor:
     """Count the frames of clips: those that begin within, at least one."""
     return ((samples_B + HOP_SAMPLES - 1) // HOP_SAMPLES).clamp(min=1)
-
-
-def is_real(lengths_B: Tensor, size: int) -> Tensor:
-    """Say which places are not padded, [B, size] bool."""
-    return torch.arange(size, device=lengths_B.device) < lengths_B[:, None]
 
 
 def spec_augment(

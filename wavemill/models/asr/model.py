@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from wavemill.models.asr.conformer import Conformer
 from wavemill.models.asr.decoder import TextDecoder
-from wavemill.models.asr.front import LogMel, is_real, spec_augment
+from wavemill.models.asr.front import LogMel, spec_augment
 from wavemill.models.asr.settings import AsrConfig
 from wavemill.models.asr.subsampling import MelSubsampling, TokenSubsampling
+from wavemill.models.conformer import Conformer
+from wavemill.models.padding import is_real
 from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.features import FRAME_RATE, NUM_MELS
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from wavemill.errors import JobError, UsageError
 from wavemill.models.asr.text import normalize
+from wavemill.packages import require
 
 UNKNOWN = "<unk>"
 MIN_PIECES, MAX_PIECES = 8, 100_000
@@ -85,14 +86,4 @@ def _in_order(content: str) -> str:
 
 
 def _library() -> Any:
-    try:
-        import tokenizers
-        import tokenizers.decoders
-        import tokenizers.models
-        import tokenizers.pre_tokenizers
-        import tokenizers.trainers
-    except ImportError as error:
-        raise UsageError(
-            "word pieces need tokenizers: pip install -c constraints.txt -e '.[asr]'"
-        ) from error
-    return tokenizers
+    return require("tokenizers", "asr", "a vocabulary of word pieces")

@@ -20,11 +20,11 @@ from wavemill import storage
 from wavemill.errors import JobError, UsageError
 from wavemill.loader.batch import Batch
 from wavemill.models.asr.ctc import can_align, ctc_loss
-from wavemill.models.asr.front import is_real
 from wavemill.models.asr.model import AsrModel, pad_targets
 from wavemill.models.asr.pieces import Pieces
 from wavemill.models.asr.settings import AsrConfig
 from wavemill.models.asr.text import Bytes, Characters, Vocabulary, normalize
+from wavemill.models.padding import is_real
 from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
 from wavemill.models.training.settings import TrainSettings
 from wavemill.tokenizers.base import TokenizerFacts
@@ -51,12 +51,14 @@ class Asr(Recipe):
 
     about: ClassVar = "speech recognition: a conformer with CTC and a decoder, of audio or tokens"
     presets: ClassVar[Mapping[str, AsrConfig]] = {
-        "small": AsrConfig(width=144, channels=32),
+        "small": AsrConfig(
+            subsampling=4, channels=32, encoder_layers=6, decoder_layers=1, width=144, ctc_frames=1
+        ),
         "paper": _PAPER,
         "unshifted": replace(_PAPER, encoder_layers=24, decoder_layers=24),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
-        "small": TrainSettings(steps=1500, batch_seconds=40, learning_rate=1e-3, warmup=150),
+        "small": TrainSettings(steps=2000, batch_seconds=20, learning_rate=1e-3, warmup=100),
         "paper": _PAPER_TRAINING,
         "unshifted": _PAPER_TRAINING,
     }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wavemill.models.asr.front import is_real
+from wavemill.models.padding import is_real
 from wavemill.tokenizers.base import TokenizerFacts
 
 
