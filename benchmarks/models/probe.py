@@ -60,28 +60,36 @@ def embed_all(clips: Sequence[Tensor], embed: Embed) -> Floats:
 
 def log_mel(audio_BN: Tensor, _: Tensor) -> Tensor:
     """Mean and standard deviation over time of what the models hear: 128 log-mel bands."""
-    return mean_and_std(normalised_fbank(audio_BN[0])[None])
+    fbank_BFM = normalised_fbank(audio_BN[0])[None]
+    return torch.cat([fbank_BFM.mean(1), fbank_BFM.std(1, unbiased=False)], 1)
 
 
-def mean_and_std(features_BTD: Tensor) -> Tensor:
-    """Pool features over time: [B, 2 D]."""
-    deviation_BD = features_BTD.std(1, unbiased=False)
-    return torch.cat([features_BTD.mean(1), deviation_BD], 1)
-
-
-def probe(features: Floats, labels: Sequence[str]) -> Floats:
-    """Return the mean recall over labels on what each split of the files holds out, [splits].
+def probe(
+    features: Floats,
+    labels: Sequence[str],
+    groups: Sequence[str] | None = None,
+    splits: int = SPLITS,
+) -> Floats:
+    """Return the mean recall over labels on what each split holds out, [splits].
 
     Splits are the same for the same labels, so that features can be compared split by split.
+
+    Args:
+        features: [N, D].
+        labels: of each.
+        groups: what each is of; then whole groups are held out, not a share of each label.
+        splits: how many.
+
     """
-    names = sorted(set(labels))
-    y = torch.tensor([names.index(label) for label in labels])
-    x = torch.from_numpy(features)
-    return np.array([_recall(x, y, seed) for seed in range(SPLITS)], np.float32)
+    y = torch.from_numpy(np.unique(np.array(labels), return_inverse=True)[1])
+    x, found = torch.from_numpy(features), []
+    for seed in range(splits):
+        held = _held_out(y.numpy(), seed) if groups is None else _held_groups(groups, seed)
+        found.append(_recall(x, y, held))
+    return np.array(found, np.float32)
 
 
-def _recall(x: Tensor, y: Tensor, seed: int) -> float:
-    held = _held_out(y.numpy(), seed)
+def _recall(x: Tensor, y: Tensor, held: Tensor) -> float:
     mean, std = x[~held].mean(0), x[~held].std(0) + 1e-5
     x = (x - mean) / std
     weight, bias = _fit(x[~held], y[~held], int(y.max()) + 1)
@@ -98,6 +106,13 @@ def _held_out(y: npt.NDArray[np.int64], seed: int) -> Tensor:
         places = dice.permutation(np.flatnonzero(y == label))
         held[places[: max(round(len(places) * HELD_OUT), 1)]] = True
     return torch.from_numpy(held)
+
+
+def _held_groups(groups: Sequence[str], seed: int) -> Tensor:
+    """Hold out a share of the groups, drawn by a seed."""
+    names, which = np.unique(np.array(groups), return_inverse=True)
+    drawn = np.random.default_rng(seed).permutation(len(names))[: round(len(names) * HELD_OUT)]
+    return torch.from_numpy(np.isin(which, drawn))
 
 
 def _fit(x: Tensor, y: Tensor, labels: int) -> tuple[Tensor, Tensor]:

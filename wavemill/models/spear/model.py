@@ -59,10 +59,14 @@ class SpearModel(nn.Module):
 
     def hear(self, audio_BN: Tensor, samples_B: Tensor, frames: int) -> Tensor:
         """Return what the encoder takes of each of so many frames, [B, T, D]."""
+        stacked_BTM = self.stack(audio_BN, samples_B, frames)
+        return self.embed_norm(self.embed(stacked_BTM))  # type: ignore[no-any-return]
+
+    def stack(self, audio_BN: Tensor, samples_B: Tensor, frames: int) -> Tensor:
+        """Return the filter bank of each of so many frames, [B, T, 128 * subsample]."""
         audio_BN = functional.pad(silenced(audio_BN, samples_B), (_BEFORE, 0))
         fbank_BFM = batch_fbank(audio_BN, frames * self.config.subsample)
-        stacked_BTM = fbank_BFM.unflatten(1, (frames, self.config.subsample)).flatten(2)
-        return self.embed_norm(self.embed(stacked_BTM))  # type: ignore[no-any-return]
+        return fbank_BFM.unflatten(1, (frames, self.config.subsample)).flatten(2)
 
     def hide(self, x_BTD: Tensor) -> Tensor:
         """Put the mask's features in place of spans of frames, and zeros in place of features."""
@@ -79,6 +83,10 @@ class SpearModel(nn.Module):
         heard_B = ((samples_B + HOP_SAMPLES // 2) // HOP_SAMPLES).clamp(min=1)
         return (heard_B + self.config.subsample - 1) // self.config.subsample
 
+    def frames_of(self, samples: int) -> int:
+        """Count the encoder's frames of so many samples."""
+        return -(-num_frames(samples) // self.config.subsample)
+
     def features(self, audio_BN: Tensor, samples_B: Tensor) -> tuple[Tensor, Tensor]:
         """Encode whole clips, nothing hidden.
 
@@ -90,7 +98,7 @@ class SpearModel(nn.Module):
             Features, [B, T, D], and how many frames are real, [B].
 
         """
-        frames = -(-num_frames(audio_BN.shape[1]) // self.config.subsample)
+        frames = self.frames_of(audio_BN.shape[1])
         frames_B = self.count_frames(samples_B)
         return self.encoder(self.hear(audio_BN, samples_B, frames), frames_B), frames_B
 
