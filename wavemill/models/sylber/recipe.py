@@ -28,7 +28,16 @@ from wavemill.models.training.settings import TrainSettings
 from wavemill.tokenizers.checkpoints import read_tensors
 from wavemill.tokenizers.sylber_encoder import fill_hubert, find_weights
 
-SMALL = {"layers": 3, "width": 128, "heads": 4, "feed": 512, "channels": 64, "norm": "layer"}
+# In so few steps norms change all the time: those of the last hundred are what counts.
+SMALL = {
+    "layers": 3,
+    "width": 128,
+    "heads": 4,
+    "feed": 512,
+    "channels": 64,
+    "norm": "layer",
+    "norm_decay": 0.99,
+}
 PAPER = TrainSettings(
     steps=200_000,
     batch_size=100,
