@@ -5,8 +5,9 @@
 
 `tiny_codec.py score` runs it. Mel distance (natural logarithms of 80 bands, what is below -40 dB of
 an average band of speech raised to that; mean absolute difference), STOI (0 to 1) and the word
-some of, too. What another codec delays is shifted back first. codec2 takes 8 kHz; its program
-comes from the Debian package, unpacked beside the corpora.
+error rate of Whisper base, of which the original audio has some, too. What another codec delays is
+shifted back first. codec2 takes 8 kHz; its programs come from the Debian package, unpacked beside
+the corpora.
 """
 
 import hashlib

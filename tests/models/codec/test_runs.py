@@ -28,7 +28,10 @@ from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Decoder
 
 ROOT = Path(__file__).parents[3]
-MODEL = (*SIZES, *ADVERSARY, "adversary_from=1", "codebooks_from=1", "gain_db=6")
+MODEL = (
+    *(one for one in SIZES if not one.startswith("codebooks_from")),
+    *ADVERSARY, "adversary_from=1", "codebooks_from=1", "gain_db=6",
+)  # fmt: skip
 TRAINING = ("batch_size=4", "learning_rate=3e-3", "warmup=0", "schedule=constant", "log_every=1")
 
 

@@ -29,6 +29,7 @@ class Codec(Recipe):
             dim=64,
             codebooks=4,
             codebook_size=256,
+            codebooks_from=60,
             adversarial=0,
             features=0,
         ),
@@ -42,7 +43,7 @@ class Codec(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=400, batch_size=16, learning_rate=1e-3, warmup=20, beta1=0.5, beta2=0.9,
+            steps=600, batch_size=12, learning_rate=2e-3, warmup=20, beta1=0.5, beta2=0.9,
             weight_decay=0.0,
         ),
         "paper": TrainSettings(
