@@ -140,6 +140,30 @@ def test_the_discriminator_is_in_what_is_foretold() -> None:
     assert parts[0].peak < parts[1].peak
 
 
+def test_the_first_codebook_learns_to_tell_the_text() -> None:
+    recipe = make("ctc=1", "dropout=0", "codebook_size=32", "codebooks_from=1")
+    assert (recipe.needs.text, recipe.needs.crop_seconds) == (True, None)
+    stepper = Stepper(recipe, build(recipe), SETTINGS)
+    batch = batch_of(tones(3, 1600), [1600, 1600, 900])
+    batch.text = ["ab", "Ba!", None]
+    ctc = [float(stepper.step(number, [batch])["ctc"]) for number in range(25)]
+    assert ctc[-1] < 0.5 * ctc[0]
+
+
+def test_the_text_s_gradient_reaches_the_encoder_and_no_other_codebook() -> None:
+    recipe = make("ctc=1")
+    model = build(recipe).eval()
+    audio, lengths = tones(2, 1600), torch.tensor([1600, 900])
+    _, quantized = model.run(audio, lengths, Part(turn=CODEC))
+    ctc = model._untold(quantized.first, lengths, ["abc", "ba"])
+    (pull,) = torch.autograd.grad(ctc, model.network.encoder[0].conv.bias, retain_graph=True)
+    assert pull.any()
+    assert torch.autograd.grad(ctc, quantized.latents, retain_graph=True, allow_unused=True)[0] is None
+    alone = model._untold(quantized.first[1:, :30], lengths[1:], ["ba"])
+    first = model._untold(quantized.first[:1], lengths[:1], ["abc"])
+    torch.testing.assert_close(ctc, alone + first)
+
+
 def test_pieces_are_of_the_length_that_is_asked_for() -> None:
     needs = make("crop_seconds=0.5").needs
     assert (needs.sample_rate, needs.crop_seconds, needs.streams) == (16_000, 0.5, ())

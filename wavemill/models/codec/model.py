@@ -3,8 +3,8 @@
 Shapes end names: B batch, N samples, T frames, D features, U units of a text.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from wavemill.models.codec.balancer import Balancer
 from wavemill.models.codec.codebooks import CodebookTraining, Quantized
 from wavemill.models.codec.config import CodecConfig
 from wavemill.models.codec.discriminator import Discriminator
+from wavemill.models.codec.recognition import Recognizer
 from wavemill.models.codec.spectra import MelDistance
 from wavemill.models.recipe import Loss
 from wavemill.tokenizers.seanet.codec import SeanetCodec
@@ -51,6 +52,8 @@ class CodecModel(nn.Module):
         self._config = config
         network = SeanetCodec(config)
         self.codec = nn.ModuleDict({"network": network})
+        if config.ctc:
+            self.codec["recognizer"] = Recognizer(config.dim, config.alphabet)
         if config.adversarial:
             windows = numbers(config.windows, "windows")
             self.discriminator = Discriminator(config.filters_2d, windows)
@@ -68,7 +71,13 @@ class CodecModel(nn.Module):
         assert isinstance(network, SeanetCodec)
         return network
 
-    def forward(self, audio_BN: Tensor, lengths_B: Tensor, part: Part) -> Loss:
+    def forward(
+        self,
+        audio_BN: Tensor,
+        lengths_B: Tensor,
+        part: Part,
+        texts: Sequence[str | None] | None = None,
+    ) -> Loss:
         """Return what the turn loses, a sum over clips.
 
         The codec's loss has the value of all but what the discriminator says of it, and the
@@ -78,6 +87,7 @@ class CodecModel(nn.Module):
             audio_BN: float32; what is padded holds anything.
             lengths_B: samples of each clip.
             part: of the step.
+            texts: of the clips, where the first codebook is to tell them.
 
         """
         real_BN = torch.arange(audio_BN.shape[1], device=lengths_B.device) < lengths_B[:, None]
@@ -91,9 +101,26 @@ class CodecModel(nn.Module):
             ).sum()
             return Loss(total=total, count=(lengths_B > 0).sum())
         found_BN, quantized = self.run(audio_BN, lengths_B, part)
-        return self._codec_loss(
-            torch.where(real_BN, found_BN, 0), audio_BN, lengths_B, quantized, part
-        )
+        found_BN = torch.where(real_BN, found_BN, 0)
+        loss = self._codec_loss(found_BN, audio_BN, lengths_B, quantized, part)
+        if texts is None or not self._config.ctc:
+            return loss
+        ctc = self._untold(quantized.first, lengths_B, texts)
+        total = loss.total + self._config.ctc * ctc
+        return replace(loss, total=total, parts={**loss.parts, "ctc": ctc.detach()})
+
+    def _untold(self, first_BTD: Tensor, lengths_B: Tensor, texts: Sequence[str | None]) -> Tensor:
+        """Return how little the first codebook tells of the texts, a sum over clips."""
+        recognizer = self.codec["recognizer"]
+        assert isinstance(recognizer, Recognizer)
+        spelt = recognizer.spell(texts, first_BTD.device)
+        loss_B: Tensor = recognizer(first_BTD, self._real(first_BTD, lengths_B), spelt)
+        return loss_B.sum()
+
+    def _real(self, x_BTD: Tensor, lengths_B: Tensor) -> Tensor:
+        """Say which frames are no padding, [B, T]."""
+        places = torch.arange(x_BTD.shape[1], device=lengths_B.device) * self._config.hop
+        return places < lengths_B[:, None]
 
     def _vary(self, audio_BN: Tensor) -> Tensor:
         """Draw how loud each clip is, in training."""
@@ -105,9 +132,10 @@ class CodecModel(nn.Module):
     def run(self, audio_BN: Tensor, lengths_B: Tensor, part: Part) -> tuple[Tensor, Quantized]:
         """Code and decode; return audio [B, N], float32, and what the quantizer did."""
         latents_BTD = self.network.latents(audio_BN)
-        places = torch.arange(latents_BTD.shape[1], device=lengths_B.device) * self._config.hop
         with torch.autocast(audio_BN.device.type, enabled=False):
-            quantized = self._quantize(latents_BTD.float(), places < lengths_B[:, None], part)
+            quantized = self._quantize(
+                latents_BTD.float(), self._real(latents_BTD, lengths_B), part
+            )
         found_BN = self.network.audio(quantized.latents)[:, : audio_BN.shape[1]]
         return found_BN.float(), quantized
 

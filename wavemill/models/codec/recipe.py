@@ -56,7 +56,12 @@ class Codec(Recipe):
         """Say what is heard."""
         del data
         self.config = config
-        self.needs = Needs(sample_rate=config.sample_rate, crop_seconds=config.crop_seconds)
+        # A piece of a sample has no text of its own.
+        self.needs = Needs(
+            sample_rate=config.sample_rate,
+            text=config.ctc > 0,
+            crop_seconds=None if config.ctc else config.crop_seconds,
+        )
 
     def build(self) -> nn.Module:
         """Make the codec and its discriminator."""
@@ -92,7 +97,8 @@ class Codec(Recipe):
     def _loss(self, model: nn.Module, batch: Batch, part: Part) -> Loss:
         assert batch.audio is not None
         assert batch.audio_lengths is not None
-        loss: Loss = model(batch.audio, batch.audio_lengths, part)
+        texts = batch.text if self.config.ctc else None
+        loss: Loss = model(batch.audio, batch.audio_lengths, part, texts)
         return loss
 
     def after_step(self, model: nn.Module) -> None:
