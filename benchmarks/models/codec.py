@@ -136,7 +136,8 @@ def draw(frames: Frames, size: int) -> Frames:
 def nearest(frames: Frames, codebook: Frames) -> Frames:
     """Return the frames of a codebook that are nearest to some."""
     off = torch.cdist(torch.from_numpy(frames), torch.from_numpy(codebook))
-    return codebook[off.argmin(1).numpy()]
+    found: Frames = codebook[off.argmin(1).numpy()]
+    return found
 
 
 def main() -> None:
