@@ -66,7 +66,7 @@ class SpearModel(nn.Module):
         """Return the filter bank of each of so many frames, [B, T, 128 * subsample]."""
         audio_BN = functional.pad(silenced(audio_BN, samples_B), (_BEFORE, 0))
         fbank_BFM = batch_fbank(audio_BN, frames * self.config.subsample)
-        return fbank_BFM.unflatten(1, (frames, self.config.subsample)).flatten(2)
+        return fbank_BFM.unflatten(1, (frames, self.config.subsample)).flatten(2)  # type: ignore[no-any-return]
 
     def hide(self, x_BTD: Tensor) -> Tensor:
         """Put the mask's features in place of spans of frames, and zeros in place of features."""
