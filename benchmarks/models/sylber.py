@@ -1,10 +1,10 @@
-"""Train the presets `small` and `small-2` of `sylber`, and see how well syllables are found.
+"""Train the small presets of `sylber`, and see how well syllables are found.
 
     python benchmarks/models/sylber.py [--work DIR]    # as root once: espeak-ng must be installed
 
 Synthetic speech whose syllables are known (`espeak`), a tenth of the samples held out; training is
 told nothing of them. Boundaries count as found within 50 ms (`benchmarks/syllables.py`). The score
-is the F1 on held-out samples of the segmentation of the student's features after both stages; the
+is the F1 on held-out samples of the segmentation of the student's features after all stages; the
 baseline that of its features before. Thresholds of norms and of cosines are, for each of them, what
 does best on samples of the training part. Beside them: after stage 1, the hills of loudness that
 stage 1 is taught by, and as many boundaries evenly spread.
@@ -32,8 +32,9 @@ from wavemill.commands.train import train
 from wavemill.loader import ShardLoader
 from wavemill.loader.split import Split
 from wavemill.models.recipe import DataFacts
+from wavemill.models.sylber.bands import FIELD, HOP
 from wavemill.models.sylber.model import SylberModel
-from wavemill.models.sylber.segments import FIELD, HOP, of_loudness
+from wavemill.models.sylber.segments import of_loudness
 from wavemill.models.table import make_recipe
 from wavemill.models.training.run import load_run
 from wavemill.tokenizers.syllables import find_syllables
@@ -43,7 +44,7 @@ TUNED = 40
 """Samples of the training part that thresholds are chosen by."""
 NORMS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Thresholds that are tried, of the 95th percentile of norms."""
-COSINES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+COSINES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
 
 Features = list[npt.NDArray[np.float32]]
 
@@ -155,13 +156,17 @@ def measure(work: Path) -> dict[str, Any]:
         work: a folder for the corpus, the dataset and the runs.
 
     """
-    data, first, second = prepared(work), work / "sylber", work / "sylber-2"
-    seconds = trained(data, first, "small") + trained(data, second, "small-2", "--init", first)
+    data = prepared(work)
+    runs = {preset: work / f"sylber-{preset}" for preset in ("small-0", "small", "small-2")}
+    seconds, before = 0.0, list[str]()
+    for preset, run in runs.items():
+        seconds += trained(data, run, preset, *before)
+        before = ["--init", str(run)]
     tuned = list(itertools.islice(utterances(data, held_out=False), TUNED))
     held = list(utterances(data, held_out=True))
     begun = start()
     results = {"start": found_by(begun, tuned, held)}
-    for name, run in (("stage 1", first), ("stage 2", second)):
+    for name, run in zip(("stage 0", "stage 1", "stage 2"), runs.values(), strict=True):
         model = load_run(str(run)).build()
         assert isinstance(model, SylberModel)
         results[name] = found_by(model, tuned, held)

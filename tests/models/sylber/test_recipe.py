@@ -26,7 +26,7 @@ SYLLABLES = TokenizerFacts(
     codebook_size=50, weights_digest="0",
 )  # fmt: skip
 DATA = dataset_facts(stream_facts(), SYLLABLES)
-TINY = ("layers=1", "width=16", "heads=2", "feed=16", "channels=8")
+TINY = ("layers=1", "width=16", "heads=2", "feed=16", "channels=8", "norm=layer")
 TRAINING = TrainSettings(learning_rate=1e-2, warmup=0, schedule="constant")
 
 
@@ -63,7 +63,7 @@ def clips(lengths: list[int]) -> Batch:
     )
 
 
-@pytest.mark.parametrize("settings", [(), ("segments=syllables",)])
+@pytest.mark.parametrize("settings", [(), ("segments=syllables",), ("stage=0",)])
 def test_what_is_padded_does_not_matter(settings: tuple[str, ...]) -> None:
     recipe = tiny(*settings)
     model = built(recipe).eval()
@@ -113,7 +113,7 @@ def test_only_the_student_learns_and_the_teacher_stays_or_follows() -> None:
         assert any(not before[name].equal(students[name]) for name in before)
 
 
-@pytest.mark.parametrize("preset", ["small", "small-2"])
+@pytest.mark.parametrize("preset", ["small-0", "small", "small-2"])
 def test_it_learns_a_batch_by_heart(preset: str) -> None:
     recipe = tiny("noise=0", preset=preset)
     model = built(recipe)
@@ -148,7 +148,7 @@ def test_stage_2_begins_with_the_student_of_stage_1_as_its_teacher_and_resumes_a
     )
 
 
-@pytest.mark.parametrize("settings", [(), ("segments=syllables",), ("stage=2",)])
+@pytest.mark.parametrize("settings", [("stage=0",), (), ("segments=syllables",), ("stage=2",)])
 def test_its_steps_are_predicted_without_data(settings: tuple[str, ...]) -> None:
     predictor = Predictor(tiny(*settings), DATA, precision="bfloat16")
     peaks = [
@@ -202,12 +202,12 @@ def test_a_new_run_starts_with_the_weights_that_it_is_given(tmp_path: Path) -> N
     ("settings", "words"),
     [
         (["segments=codes"], "codes is no stream with times; there are: syllables"),
-        (["stage=3"], "stage 3: give 1 to 2"),
+        (["stage=3"], "stage 3: give 0 to 2"),
         (["norm=batch"], "norm=batch must be group or layer"),
         (["width=10"], "width=10 must be a multiple of heads=4"),
         (["decay=1.5"], "decay 1.5"),
         (["merge_low=0.95"], "merge_low and merge_high"),
-        (["stage=2", "segments=syllables"], "stage=2 finds its segments"),
+        (["stage=2", "segments=syllables"], "stage=2 is given no segments"),
     ],
 )
 def test_settings_that_are_none_are_refused(settings: list[str], words: str) -> None:

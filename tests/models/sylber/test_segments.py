@@ -3,8 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wavemill.models.sylber.bands import HOP
 from wavemill.models.sylber.online import find_segments
-from wavemill.models.sylber.segments import HOP, of_loudness, of_times, segment_means, starts
+from wavemill.models.sylber.segments import of_loudness, of_times, segment_means, starts
 from wavemill.tokenizers.syllables import find_syllables
 
 

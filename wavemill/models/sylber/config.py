@@ -10,7 +10,8 @@ class SylberConfig:
     """Settings of `sylber`."""
 
     stage: int = 1
-    """1: the segments are given; 2: they are found in the teacher's features."""
+    """1: the segments are given; 2: they are found in the teacher's features; 0, before those: a
+    model of random weights learns to hear, by the log-mel bands of each frame."""
     segments: str = ""
     """Of stage 1: a stream with times; hills of loudness if left out."""
     start: str = ""
@@ -39,7 +40,7 @@ class SylberConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_range("stage", self.stage, 1, 2)
+        check_range("stage", self.stage, 0, 2)
         for name in ("layers", "heads", "feed", "channels"):
             check_range(name, getattr(self, name), 1, 100_000)
         if not 1 <= self.width <= 100_000 or self.width % self.heads:
@@ -51,5 +52,5 @@ class SylberConfig:
         if not -1 <= self.merge_low <= self.merge_high <= 1:
             raise ValueError("merge_low and merge_high must be -1 to 1, in this order")
         check_range("crop_seconds", self.crop_seconds, 0.1, 600)
-        if self.segments and self.stage == 2:
-            raise ValueError("stage=2 finds its segments: segments= is for stage=1")
+        if self.segments and self.stage != 1:
+            raise ValueError(f"stage={self.stage} is given no segments: segments= is for stage=1")

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavemill.models.sylber.bands import Bands
 from wavemill.models.sylber.config import SylberConfig
 from wavemill.models.sylber.hubert import count_frames, make_hubert, normalised, run_hubert
 from wavemill.models.sylber.norms import NormStatistics
@@ -29,6 +30,8 @@ class SylberModel(nn.Module):
         self.student = make_hubert(config)
         self.teacher = make_hubert(config).requires_grad_(requires_grad=False)
         self.teacher.load_state_dict(self.student.state_dict())
+        # Of stage 0 alone; all stages have the same names, so that one begins with another's.
+        self.bands = Bands(config.width).requires_grad_(config.stage == 0)
         self.norms = NormStatistics(config.norm_decay)
         self.register_buffer("stage", torch.tensor(config.stage))
         self.register_load_state_dict_pre_hook(_begin_stage)  # type: ignore[no-untyped-call]
@@ -47,10 +50,13 @@ class SylberModel(nn.Module):
         """
         frames_B = count_frames(self.student.config, lengths_B)
         wave_BN = normalised(clean_BN, lengths_B)
+        student_BFD = run_hubert(self.student, normalised(heard_BN, lengths_B), frames_B).float()
+        real_BF = torch.arange(student_BFD.shape[1], device=lengths_B.device) < frames_B[:, None]
+        if self.config.stage == 0:
+            each_BF = self.bands(student_BFD, wave_BN)
+            return each_BF.masked_fill(~real_BF, 0).sum(), real_BF.sum(), {}
         with torch.no_grad():
             teacher_BFD = run_hubert(self.teacher, wave_BN, frames_B).float()
-        student_BFD = run_hubert(self.student, normalised(heard_BN, lengths_B), frames_B).float()
-        real_BF = torch.arange(teacher_BFD.shape[1], device=lengths_B.device) < frames_B[:, None]
         segments_BF = self._segments(wave_BN, teacher_BFD, frames_B, times) * real_BF
         # Of stage 1 it is the student's that the next teacher will have.
         known_BFD = student_BFD.detach() if self.config.stage == 1 else teacher_BFD

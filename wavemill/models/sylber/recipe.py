@@ -4,8 +4,9 @@ Cho et al., "Sylber: Syllabic Embedding Representation of Speech from Raw Audio"
 The student's target at a frame is the teacher's mean over the frame's segment, and zeros where
 there is none. Stage 1 is given the segments; stage 2, begun with the weights of stage 1 (`--init`),
 finds them in the teacher's features, by a threshold of cosines drawn for each clip and one of norms
-that two running Gaussians give. The published runs take their first segments from SDHuBERT; without
-a stream of such, stage 1 takes hills of loudness.
+that two running Gaussians give. The published runs begin with HuBERT's weights and take their first
+segments from SDHuBERT; without a stream of such, stage 1 takes hills of loudness, and a model of
+random weights has a stage 0 before it (`bands.py`).
 
 Shapes end names: B batch, N samples, F frames, D features.
 """
@@ -35,7 +36,7 @@ SMALL = {
     "heads": 4,
     "feed": 512,
     "channels": 64,
-    "norm": "layer",
+    "norm": "group",
     "norm_decay": 0.99,
 }
 PAPER = TrainSettings(
@@ -54,14 +55,16 @@ class Sylber(Recipe):
 
     about: ClassVar = "self-segmentation distillation: syllables (Sylber)"
     presets: ClassVar[Mapping[str, SylberConfig]] = {
+        "small-0": SylberConfig(stage=0, **SMALL),  # type: ignore[arg-type]
         "small": SylberConfig(**SMALL),  # type: ignore[arg-type]
         "small-2": SylberConfig(stage=2, **SMALL),  # type: ignore[arg-type]
         "paper": SylberConfig(),
         "paper-2": SylberConfig(stage=2),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
-        "small": TrainSettings(steps=300, batch_seconds=30, learning_rate=1e-3, warmup=30),
-        "small-2": TrainSettings(steps=100, batch_seconds=30, learning_rate=5e-4, warmup=10),
+        "small-0": TrainSettings(steps=200, batch_seconds=30, learning_rate=2e-3, warmup=20),
+        "small": TrainSettings(steps=200, batch_seconds=30, learning_rate=1e-3, warmup=20),
+        "small-2": TrainSettings(steps=60, batch_seconds=30, learning_rate=5e-4, warmup=10),
         "paper": PAPER,
         "paper-2": replace(PAPER, learning_rate=5e-5),
     }

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-HOP, FIELD = 320, 400
-"""Samples between HuBERT's frames, and those that each sees."""
+from wavemill.models.sylber.bands import FIELD, HOP, power_spectra
+
 FRAME_RATE = 50.0
 BAND_BINS = (8, 75)
 """Of 400 samples at 16 kHz: 300 to 3,000 Hz, where vowels are loud."""
@@ -60,10 +60,7 @@ def of_loudness(wave_BN: Tensor, frames_B: Tensor) -> Tensor:
         frames_B: how many frames of each are real.
 
     """
-    wave_BN = functional.pad(wave_BN, (0, max(0, FIELD - wave_BN.shape[1])))
-    pieces_BFW = wave_BN.unfold(1, FIELD, HOP) * torch.hann_window(FIELD, device=wave_BN.device)
-    power_BFK = torch.fft.rfft(pieces_BFW.float()).abs().square()
-    band_BF = power_BFK[:, :, BAND_BINS[0] : BAND_BINS[1]].sum(2)
+    band_BF = power_spectra(wave_BN)[:, :, BAND_BINS[0] : BAND_BINS[1]].sum(2)
     loud_BF = 10 * (band_BF + 1e-10).log10()
     real_BF = torch.arange(loud_BF.shape[1], device=wave_BN.device) < frames_B[:, None]
     loudest_B1 = loud_BF.masked_fill(~real_BF, -torch.inf).amax(1, keepdim=True)
