@@ -23,7 +23,7 @@ def power_spectra(wave_BN: Tensor) -> Tensor:
     """Return the power spectra of frames, [B, F, K] float32; of a shorter clip, of one frame."""
     wave_BN = functional.pad(wave_BN, (0, max(0, FIELD - wave_BN.shape[1])))
     pieces_BFW = wave_BN.unfold(1, FIELD, HOP) * torch.hann_window(FIELD, device=wave_BN.device)
-    return torch.fft.rfft(pieces_BFW.float()).abs().square()
+    return torch.fft.rfft(pieces_BFW.float()).abs().square()  # type: ignore[no-any-return]
 
 
 class Bands(nn.Module):
@@ -46,4 +46,4 @@ class Bands(nn.Module):
 
         """
         bands_BFM = (power_spectra(wave_BN) @ self.filters).log1p()
-        return (self.guess(features_BFD).float() - bands_BFM).square().sum(2)
+        return (self.guess(features_BFD).float() - bands_BFM).square().sum(2)  # type: ignore[no-any-return]
