@@ -52,7 +52,14 @@ class Asr(Recipe):
     about: ClassVar = "speech recognition: a conformer with CTC and a decoder, of audio or tokens"
     presets: ClassVar[Mapping[str, AsrConfig]] = {
         "small": AsrConfig(
-            subsampling=4, channels=32, encoder_layers=6, decoder_layers=1, width=144, ctc_frames=1
+            subsampling=4,
+            channels=32,
+            encoder_layers=4,
+            decoder_layers=1,
+            width=144,
+            ctc_frames=1,
+            # A little data teaches the decoder its texts by heart before it listens.
+            ctc_weight=0.7,
         ),
         "paper": _PAPER,
         "unshifted": replace(_PAPER, encoder_layers=24, decoder_layers=24),
