@@ -1,0 +1,1 @@
+"""Hypotheses of recognizers, and what corrects them."""
