@@ -1,13 +1,16 @@
 """Staging and order of the copies to a pretended GPU; tests/gpu has a real one."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from wavemill.errors import DatasetError
 from wavemill.loader import ShardLoader, handover
 from wavemill.loader.handover import IN_FLIGHT, CudaCopier, _through_staging
 from wavemill.loader.making import Made
@@ -85,6 +88,37 @@ def test_staging_memory_is_used_again(tokens: Path, copier: PretendedCopier) -> 
     assert len(copier._stagings) <= IN_FLIGHT + 1
     # A few at first, and where a batch is larger than those before it.
     assert len(copier.stagings) < steps
+
+
+def test_what_fails_in_making_a_batch_is_raised_where_batches_are_taken(
+    tokens: Path, copier: PretendedCopier
+) -> None:
+    def made() -> Iterator[Made]:
+        yield from islice(ShardLoader(tokens, batch_seconds=60).work(), 2)
+        raise DatasetError("a shard is damaged")
+
+    taken = _through_staging(made(), copier)
+    assert [next(taken).value.keys, next(taken).value.keys]
+    with pytest.raises(DatasetError, match="a shard is damaged"):
+        next(taken)
+
+
+def test_a_trainer_that_takes_no_more_ends_what_makes_batches(
+    tokens: Path, copier: PretendedCopier
+) -> None:
+    ended = []
+
+    def made() -> Iterator[Made]:
+        try:
+            yield from ShardLoader(tokens, batch_seconds=2).work()
+        finally:
+            ended.append(threading.current_thread().name)
+
+    taken = _through_staging(made(), copier)
+    next(taken)
+    taken.close()  # type: ignore[attr-defined]
+    assert ended == ["hand-over"]
+    assert "hand-over" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_what_a_collate_of_ones_own_makes_is_copied_too(copier: PretendedCopier) -> None:

@@ -1,13 +1,15 @@
 """Batches onto a device: through pinned memory that is used again, on a stream of their own.
 
 A copy from ordinary host memory makes both sides wait. Here each batch is written to pinned staging
-memory, copied on a stream beside the model's, and given out when it arrived, while copies of the
-next batches are under way. On a CPU batches are given out as they are.
+memory and copied on a stream beside the model's, by a thread of its own: the trainer takes batches
+that are there, or all but. On a CPU batches are given out as they are.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 from typing import Any
 
 import torch
@@ -18,6 +20,9 @@ from wavemill.loader.making import Made
 IN_FLIGHT = 2
 """Batches that are copied while another is used."""
 
+_Copied = tuple[Made, Callable[[], Any]]
+"""A batch, and what waits for its copy and gives it."""
+
 
 def hand_over(made: Iterator[Made], device: torch.device) -> Iterator[Made]:
     """Yield batches in order, on a device."""
@@ -25,17 +30,36 @@ def hand_over(made: Iterator[Made], device: torch.device) -> Iterator[Made]:
 
 
 def _through_staging(made: Iterator[Made], copier: "CudaCopier") -> Iterator[Made]:
-    under_way: deque[tuple[Made, Callable[[], Any]]] = deque()
-    for batch in made:
-        under_way.append((batch, copier.start(batch.value)))
-        if len(under_way) > IN_FLIGHT:
-            yield _arrived(*under_way.popleft())
-    while under_way:
-        yield _arrived(*under_way.popleft())
+    copied: SimpleQueue[_Copied | BaseException | None] = SimpleQueue()
+    room, ended = threading.Semaphore(IN_FLIGHT), threading.Event()
 
+    def copy() -> None:
+        try:
+            for batch in made:
+                room.acquire()
+                if ended.is_set():
+                    break
+                copied.put((batch, copier.start(batch.value)))
+            copied.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised where batches are taken
+            copied.put(error)
+        finally:
+            # Here, since it runs here: what makes batches ends with it.
+            getattr(made, "close", lambda: None)()
 
-def _arrived(batch: Made, finish: Callable[[], Any]) -> Made:
-    return replace(batch, value=finish())
+    thread = threading.Thread(target=copy, name="hand-over", daemon=True)
+    thread.start()
+    try:
+        while (found := copied.get()) is not None:
+            if isinstance(found, BaseException):
+                raise found
+            room.release()
+            batch, finish = found
+            yield replace(batch, value=finish())
+    finally:
+        ended.set()
+        room.release()
+        thread.join()
 
 
 @dataclass
@@ -58,7 +82,6 @@ class CudaCopier:
 
     def start(self, value: Any) -> Callable[[], Any]:
         """Begin to copy what is in a batch; what is returned waits for it and gives it."""
-        staging = self._staging(_bytes_of(value))
         moved: list[torch.Tensor] = []
         used = 0
 
@@ -72,6 +95,7 @@ class CudaCopier:
             return moved[-1]
 
         with torch.cuda.stream(self._stream):
+            staging = self._staging(_bytes_of(value))
             result = map_tensors(value, copy)
             staging.free.record(self._stream)
         self._stagings.append(staging)

@@ -31,7 +31,8 @@ def command(data: Path, out: Path, *more: str, ranks: int = 1) -> list[str]:
 
 def environment() -> dict[str, str]:
     """One thread a process: sums come out the same however many cores are free."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def start(data: Path, out: Path, *more: str, ranks: int = 1) -> "subprocess.Popen[str]":

@@ -35,7 +35,8 @@ class Bands(nn.Module):
         super().__init__()
         self.guess = nn.Linear(width, BANDS)
         matrix_KM = mel_bands(FIELD, RATE, BANDS, LIMITS_HZ)
-        self.register_buffer("filters", torch.from_numpy(matrix_KM).float(), persistent=False)
+        # By way of numbers: an array's memory lies on a CPU, whatever the device of a model.
+        self.register_buffer("filters", torch.tensor(matrix_KM.tolist()), persistent=False)
 
     def forward(self, features_BFD: Tensor, wave_BN: Tensor) -> Tensor:
         """Return the squared error of each frame, summed over bands, [B, F].
