@@ -11,12 +11,14 @@ DIR/
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wavemill import storage
+from wavemill.digest import digest
 from wavemill.errors import DatasetError, UsageError
 from wavemill.hypotheses.records import (
     CORRECTION_SCHEMA,
@@ -111,6 +113,12 @@ class HypothesesFolder:
             raise DatasetError(f"{facts} has format {content['format']}; known here is {FORMAT}")
         return cls(url=url, content=content)
 
+    @cached_property
+    def digest(self) -> str:
+        """Digest its utterances, and what it says of them."""
+        parts = [storage.sha256_of(self._part(part)) for part in self.content["parts"]]
+        return digest([self.content, parts])
+
     def utterances(self, *splits: str) -> Iterator[Utterance]:
         """Yield the utterances of some splits, or of all, in their order.
 
@@ -119,7 +127,7 @@ class HypothesesFolder:
 
         """
         for part in self.content["parts"]:
-            for row in _read_rows(storage.join(self.url, part["name"]), UTTERANCE_SCHEMA):
+            for row in _read_rows(self._part(part), UTTERANCE_SCHEMA):
                 if not splits or row["split"] in splits:
                     yield utterance_from_row(row)
 
@@ -167,6 +175,9 @@ class HypothesesFolder:
         count = write_rows(self._of(name, "parquet"), CORRECTION_SCHEMA, rows)
         storage.write_text(self._of(name, "json"), [json.dumps(facts, indent=1, sort_keys=True)])
         return count
+
+    def _part(self, part: Mapping[str, Any]) -> str:
+        return storage.join(self.url, part["name"])
 
     def _of(self, name: str, kind: str) -> str:
         return storage.join(self.url, CORRECTIONS, f"{name}.{kind}")
