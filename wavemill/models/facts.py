@@ -16,13 +16,18 @@ def data_facts(dataset: Dataset) -> DataFacts:
     return DataFacts(streams=streams, has_audio=dataset.content["settings"]["audio"] != "none")
 
 
-def check_audio(name: str, recipe: Recipe, data: DataFacts, url: str) -> None:
-    """Make sure that there is audio for a recipe that hears it.
+def check_data(name: str, recipe: Recipe, data: DataFacts, url: str) -> None:
+    """Make sure that there is what a recipe hears or reads.
 
     Raises:
         UsageError: there is none.
 
     """
+    if recipe.needs.hypotheses != data.has_hypotheses:
+        wanted, there = "prepared datasets", "a folder of hypotheses"
+        if recipe.needs.hypotheses:
+            wanted, there = "folders that `wavemill hypotheses` writes", "a prepared dataset"
+        raise UsageError(f"{name} learns from {wanted}, and {url} is {there}")
     if recipe.needs.sample_rate is not None and not data.has_audio:
         raise UsageError(
             f"{name} hears audio, and {url} holds none (--audio none); prepare it with audio"

@@ -24,6 +24,8 @@ class DataFacts:
     """By name."""
     has_audio: bool
     """Whether audio is stored beside the tokens."""
+    has_hypotheses: bool = False
+    """Whether it is a folder of hypotheses, and no prepared dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class Needs:
     """In Hz, of the audio; None where none is heard."""
     text: bool = False
     """Texts, and with them lhotse's cuts, which hold all else that the input said of a sample."""
+    hypotheses: bool = False
+    """Utterances with hypotheses and references (`HypothesesBatch`), and nothing else of these."""
     crop_seconds: float | None = None
     """Pieces of at most so many seconds, drawn at random, in place of whole samples."""
 

@@ -11,7 +11,7 @@ from wavemill.loader import Batch, ShardLoader
 from wavemill.models.asr.chunks import chunks
 from wavemill.models.asr.recipe import Asr
 from wavemill.models.asr.recognizer import Piece
-from wavemill.models.facts import check_audio, data_facts
+from wavemill.models.facts import check_data, data_facts
 from wavemill.pipelines.clips import opened
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.records import Recording
@@ -41,7 +41,7 @@ def check_input(url: str, recipe: Asr) -> None:
     stream = recipe.stream
     if is_dataset(url):
         data = data_facts(Dataset.open(storage.folder_url(url)))
-        check_audio("asr", recipe, data, url)
+        check_data("asr", recipe, data, url)
         if stream is not None and data.streams.get(stream.name) != stream:
             raise UsageError(
                 f"{url} has no tokens {stream.name!r} as this model was trained on; prepare it with"

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from wavemill.errors import JobError, UsageError
-from wavemill.models.facts import check_audio, data_facts
+from wavemill.models.facts import check_data, data_facts
 from wavemill.models.memory.extents import Extents, find_extents
 from wavemill.models.memory.search import Fit, find_sizes
 from wavemill.models.recipe import DataFacts, Recipe
@@ -101,7 +101,7 @@ def make_profile(url: str, config: ProfileConfig, stage: Shows) -> Profile:
     dataset = Dataset.open(url)
     data = data_facts(dataset)
     recipe = make_recipe(config.recipe, config.preset, config.settings, data)
-    check_audio(config.recipe, recipe, data, url)
+    check_data(config.recipe, recipe, data, url)
     with stage("read", dataset.content["totals"]["samples"]) as show:
         cut = find_extents(dataset, recipe.needs, config.buckets, config.sub_buckets, show)
     measure = _meter(recipe, data, config)

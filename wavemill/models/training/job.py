@@ -1,7 +1,7 @@
 """A training job: its settings checked, its loaders made, its run begun or gone on with."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,16 @@ import torch
 import wavemill
 from wavemill import storage
 from wavemill.errors import UsageError
-from wavemill.loader import Batch, Crop, ShardLoader
-from wavemill.loader.split import Split
-from wavemill.models.facts import check_audio, data_facts
+from wavemill.models.facts import check_data
 from wavemill.models.ranks import Ranks
-from wavemill.models.recipe import DataFacts, Recipe
+from wavemill.models.recipe import Recipe
 from wavemill.models.table import make_recipe
 from wavemill.models.training.checkpoints import Checkpoints, load_model
+from wavemill.models.training.data import Data, Loader, open_data
 from wavemill.models.training.log import Log
 from wavemill.models.training.loop import Outcome, Show, Trainer
 from wavemill.models.training.run import FORMAT, differences, load_run, read_run
 from wavemill.models.training.settings import TrainSettings
-from wavemill.sharding.dataset import Dataset
 from wavemill.specs import Spec, configure
 from wavemill.tokenizers.trained import CHECKPOINTS, RUN
 
@@ -35,7 +33,7 @@ class TrainJob:
 
     recipe: str
     data: Sequence[str]
-    """Folders of prepared datasets."""
+    """Folders of prepared datasets, or of hypotheses."""
     out: str
     """A local folder."""
     preset: str = "small"
@@ -44,9 +42,9 @@ class TrainJob:
     training: Sequence[str] = ()
     """`key=value` each, of the training, in place of the preset's."""
     weights: Sequence[float] = ()
-    """Of the datasets; by their sizes if none are given."""
+    """Of the folders; by their sizes if none are given."""
     validation: str | None = None
-    """A dataset to validate with, in place of a share that is held out."""
+    """A folder to validate with, in place of a share that is held out."""
     profile: str | None = None
     """A YAML file of batch sizes, as `wavemill profile` writes it."""
     init: str | None = None
@@ -61,7 +59,7 @@ class Prepared:
 
     job: TrainJob
     recipe: Recipe
-    data: DataFacts
+    data: Data
     training: TrainSettings
     content: dict[str, Any]
     """Of `run.json`."""
@@ -71,16 +69,15 @@ def prepare(job: TrainJob) -> Prepared:
     """Check the settings of a job; nothing is written.
 
     Raises:
-        DatasetError: a folder is no dataset.
+        DatasetError: a folder is neither a dataset nor one of hypotheses.
         UsageError: settings are wrong, or the data lacks what the recipe needs.
 
     """
     if not storage.is_local(job.out):
         raise UsageError(f"--out {job.out}: a run is a local folder; copy it to the store after")
-    datasets = [Dataset.open(url) for url in job.data]
-    data = data_facts(datasets[0])
-    recipe = make_recipe(job.recipe, job.preset, job.settings, data)
-    check_audio(job.recipe, recipe, data, job.data[0])
+    data = open_data(job.data)
+    recipe = make_recipe(job.recipe, job.preset, job.settings, data.facts)
+    check_data(job.recipe, recipe, data.facts, job.data[0])
     training = _training(job, recipe)
     return Prepared(
         job=job,
@@ -92,10 +89,11 @@ def prepare(job: TrainJob) -> Prepared:
             "recipe": job.recipe,
             "config": asdict(recipe.config),
             "training": asdict(training),
-            "data": {"urls": list(job.data), "digests": [one.content["digest"] for one in datasets],
+            "data": {"urls": list(job.data), "digests": data.digests,
                      "weights": list(job.weights)},
-            "facts": {name: asdict(facts) for name, facts in data.streams.items()},
-            "has_audio": data.has_audio,
+            "facts": {name: asdict(facts) for name, facts in data.facts.streams.items()},
+            "has_audio": data.facts.has_audio,
+            "has_hypotheses": data.facts.has_hypotheses,
             "wavemill": wavemill.__version__,
         },
     )  # fmt: skip
@@ -133,12 +131,19 @@ def train(
     if last is None and job.init:
         load_model(model, load_run(job.init).weights)
     elif last is None:
-        prepared.recipe.begin(model, _first_batches(prepared, device))
+        # An epoch's batches, the same ones on all ranks.
+        first = _trained_on(prepared, device, rank=0, world_size=1)
+        prepared.recipe.begin(model, iter(first))
     trainer = Trainer(
         prepared.recipe,
         model,
         training,
-        _loader(prepared, ranks, device),
+        _trained_on(
+            prepared,
+            device,
+            weights=job.weights,
+            accumulate=(training.batches or ranks.world_size) // ranks.world_size,
+        ),
         validation=_validation(prepared, device),
         device=device,
         ranks=ranks,
@@ -190,57 +195,16 @@ def _open(prepared: Prepared, checkpoints: Checkpoints, say: Callable[[str], Non
     storage.write_text(place, json.dumps(prepared.content, indent=1).splitlines())
 
 
-def _loader(prepared: Prepared, ranks: Ranks, device: str) -> ShardLoader:
-    job, training = prepared.job, prepared.training
-    return _make_loader(
-        dict(zip(job.data, job.weights, strict=True)) if job.weights else list(job.data),
-        prepared,
-        device,
-        accumulate=(training.batches or ranks.world_size) // ranks.world_size,
-        split=Split(share=training.held_out) if training.held_out else None,
-        seed=training.seed,
+def _trained_on(prepared: Prepared, device: str, **more: Any) -> Loader:
+    training, profile = prepared.training, prepared.job.profile
+    return prepared.data.train(
+        prepared.recipe.needs, training, device=device, profile=profile, seed=training.seed, **more
     )
 
 
-def _first_batches(prepared: Prepared, device: str) -> Iterator[Batch]:
-    """Give an epoch's batches, the same ones on all ranks."""
-    split = Split(share=prepared.training.held_out) if prepared.training.held_out else None
-    yield from _make_loader(
-        list(prepared.job.data),
-        prepared,
-        device,
-        split=split,
-        seed=prepared.training.seed,
-        rank=0,
-        world_size=1,
-    )
-
-
-def _validation(prepared: Prepared, device: str) -> ShardLoader | None:
-    if prepared.job.validation:
-        return _make_loader([prepared.job.validation], prepared, device, crops_begin=True)
-    if not prepared.training.held_out:
-        return None
-    split = Split(share=prepared.training.held_out, held_out=True)
-    return _make_loader(list(prepared.job.data), prepared, device, split=split, crops_begin=True)
-
-
-def _make_loader(
-    data: Any, prepared: Prepared, device: str, *, crops_begin: bool = False, **settings: Any
-) -> ShardLoader:
-    needs, training = prepared.recipe.needs, prepared.training
-    crop = needs.crop_seconds and Crop(seconds=needs.crop_seconds, random=not crops_begin)
-    return ShardLoader(
-        data,
-        streams=list(needs.streams),
-        audio=needs.sample_rate is not None,
-        sample_rate=needs.sample_rate,
-        cuts=needs.text,
-        crop=crop or None,
-        batch_seconds=training.batch_seconds,
-        batch_tokens=training.batch_tokens,
-        batch_size=training.batch_size,
-        profile=prepared.job.profile,
-        device=device,
-        **settings,
-    )
+def _validation(prepared: Prepared, device: str) -> Loader | None:
+    job, training, needs = prepared.job, prepared.training, prepared.recipe.needs
+    if job.validation:
+        other = open_data([job.validation])
+        return other.validate(needs, training, device=device, profile=job.profile)
+    return prepared.data.held_out(needs, training, device=device, profile=job.profile)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wavemill.errors import JobError
-from wavemill.loader import Batch, ShardLoader
+from wavemill.loader import Batch
 from wavemill.models.ranks import Ranks
 from wavemill.models.recipe import Recipe
 from wavemill.models.step import LOSS, NORM, Stepper
@@ -26,6 +26,7 @@ from wavemill.models.training.checkpoints import (
     load_optimizers,
     optimizer_tensors,
 )
+from wavemill.models.training.data import Loader
 from wavemill.models.training.log import Log
 from wavemill.models.training.pace import Pace, words
 from wavemill.models.training.settings import TrainSettings
@@ -56,9 +57,9 @@ class Trainer:
         recipe: Recipe,
         model: nn.Module,
         settings: TrainSettings,
-        loader: ShardLoader,
+        loader: Loader,
         *,
-        validation: ShardLoader | None = None,
+        validation: Loader | None = None,
         device: str = "cpu",
         ranks: Ranks | None = None,
     ) -> None:
@@ -188,7 +189,7 @@ class Trainer:
                     " checkpoint is kept: lower --learning-rate, or look at the data of that step"
                 )
 
-    def _validate(self, loader: ShardLoader, log: Log | None) -> None:
+    def _validate(self, loader: Loader, log: Log | None) -> None:
         loader.set_epoch(0)
         found = self._stepper.validate(iter(loader))
         values = {HELD_OUT + name: value for name, value in found.items()}

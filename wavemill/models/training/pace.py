@@ -3,14 +3,15 @@
 import time
 from collections.abc import Iterator
 
-from wavemill.loader import Batch, ShardLoader
+from wavemill.loader import Batch
 from wavemill.loader.statistics import Statistics
+from wavemill.models.training.data import Loader
 
 
 class Pace:
     """Counts over the last steps, of this rank, and gives batches epoch after epoch."""
 
-    def __init__(self, loader: ShardLoader) -> None:
+    def __init__(self, loader: Loader) -> None:
         """Begin to count."""
         self._loader = loader
         self._before, self._done = Statistics(), Statistics()

@@ -57,6 +57,7 @@ def load_run(folder: str, *, best: bool = False) -> TrainedRun:
         data = DataFacts(
             streams={name: TokenizerFacts(**facts) for name, facts in content["facts"].items()},
             has_audio=content["has_audio"],
+            has_hypotheses=content.get("has_hypotheses", False),
         )
         recipe = recipe_of(content["recipe"], content["config"], data)
     except (KeyError, TypeError, ValueError) as error:

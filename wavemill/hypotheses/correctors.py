@@ -1,0 +1,91 @@
+"""What corrects: kinds by what `wavemill correct --model` names, the first that knows it.
+
+To add a kind: write a function from a name and settings to a `Corrector`, imported where it is
+called, and put a row into `KINDS`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wavemill import storage
+from wavemill.errors import UsageError
+from wavemill.hypotheses.records import Correction, Utterance
+from wavemill.specs import check_range
+from wavemill.tokenizers.trained import RUN
+
+
+class Corrector(Protocol):
+    """Makes one text of an utterance's hypotheses. Not thread-safe."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What corrects, as plain JSON values: what is noted with the corrections."""
+        ...
+
+    def correct(self, utterances: Iterable[Utterance]) -> Iterator[Correction]:
+        """Yield a correction of each utterance, in their order.
+
+        What is made of an utterance does not depend on the others, nor on its reference.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectorSettings:
+    """How to correct, as far as it does not depend on the kind."""
+
+    device: str = "cpu"
+    batch_size: int = 32
+    """Utterances that are corrected at once, where a model runs here."""
+    only_words_of_hypotheses: bool = False
+    """Write no word that is in none of the utterance's hypotheses."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range("--batch-size", self.batch_size, 1, 1 << 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectorKind:
+    """How a kind is known by its name, and opened."""
+
+    what: str
+    """For people: what to give."""
+    knows: Callable[[str], bool]
+    open: Callable[[str, CorrectorSettings], Corrector]
+
+
+def _open_run(model: str, settings: CorrectorSettings) -> Corrector:
+    from wavemill.models.corrector.running import open_run
+
+    return open_run(model, settings)
+
+
+KINDS: dict[str, CorrectorKind] = {
+    "run": CorrectorKind(
+        what="the folder of a run of `wavemill train corrector`",
+        knows=lambda model: storage.is_file(storage.join(storage.folder_url(model), RUN)),
+        open=_open_run,
+    ),
+}
+"""Name -> kind, in the order in which they are asked."""
+
+
+def open_corrector(model: str, settings: CorrectorSettings) -> Corrector:
+    """Open what corrects.
+
+    Args:
+        model: what a kind knows: a run's folder, for one.
+        settings: how to correct.
+
+    Raises:
+        UsageError: no kind knows it, or it cannot do what is asked.
+        JobError: it is damaged.
+
+    """
+    for kind in KINDS.values():
+        if kind.knows(model):
+            return kind.open(model, settings)
+    what = "; ".join(kind.what for kind in KINDS.values())
+    raise UsageError(f"--model {model} is nothing that corrects; give {what}")
