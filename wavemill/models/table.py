@@ -12,6 +12,8 @@ from wavemill.models.beats.distilled import BeatsTokenizerConfig
 from wavemill.models.beats.masked_prediction import BeatsConfig, BeatsRecipe
 from wavemill.models.codec.config import CodecConfig
 from wavemill.models.codec.recipe import Codec
+from wavemill.models.corrector.recipe import CorrectorRecipe
+from wavemill.models.corrector.settings import CorrectorConfig
 from wavemill.models.recipe import DataFacts, Recipe
 from wavemill.models.spear.recipe import Spear
 from wavemill.models.spear.settings import SpearConfig
@@ -26,6 +28,7 @@ RECIPES: dict[str, tuple[type[Any], type[Any]]] = {
     "beats": (BeatsRecipe, BeatsConfig),
     "beats-tokenizer": (BeatsTokenizerRecipe, BeatsTokenizerConfig),
     "codec": (Codec, CodecConfig),
+    "corrector": (CorrectorRecipe, CorrectorConfig),
     "spear": (Spear, SpearConfig),
     "sylber": (Sylber, SylberConfig),
     "token-lm": (TokenLm, TokenLmConfig),

@@ -9,7 +9,7 @@ V units and the end.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from wavemill.models.asr.decoder import TextDecoder
 from wavemill.models.asr.hypotheses import Hypothesis, best
 
 NEVER = float("-inf")
+Allow = Callable[[int, Sequence[int]], list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,7 @@ class BeamSearch:
         *,
         limits: Sequence[int],
         ctc: CtcPrefixScorer | None = None,
+        allow: Allow | None = None,
     ) -> None:
         """Take what was heard.
 
@@ -61,8 +63,11 @@ class BeamSearch:
             config: of the search.
             limits: units that a text of each utterance may have.
             ctc: of the same batch, for a `ctc_weight` over 0.
+            allow: says of an utterance, by its number, which units or the end may come after
+                others; all may if None.
 
         """
+        self._allow = allow
         self._decoder, self._config, self._limits = decoder, config, limits
         self._end = decoder.end
         self._ctc = ctc if config.ctc_weight > 0 else None
@@ -84,11 +89,21 @@ class BeamSearch:
         for length in itertools.count():
             logits_BKV = self._decoder.step(last_BK, self._state)
             scores_BKV = logits_BKV.double().log_softmax(-1)
+            if self._allow is not None:
+                scores_BKV = scores_BKV.masked_fill(self._forbidden(scores_BKV), NEVER)
             self._finish(scores_BKV[:, :, self._end], length)
             if all(self._done):
                 break
             last_BK = self._grow(scores_BKV[:, :, : self._end], last_BK)
         return [best(found, self._config.count) for found in self._found]
+
+    def _forbidden(self, scores_BKV: Tensor) -> Tensor:
+        assert self._allow is not None
+        forbidden = torch.ones(scores_BKV.shape, dtype=torch.bool)
+        for number, beam in enumerate(self._ids):
+            for row, ids in enumerate(beam):
+                forbidden[number, row, self._allow(number, ids)] = False
+        return forbidden.to(scores_BKV.device)
 
     def _finish(self, end_BK: Tensor, length: int) -> None:
         """Note hypotheses as whole texts; an utterance is done where no longer one can win."""

@@ -14,24 +14,19 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from wavemill import storage
 from wavemill.errors import JobError, UsageError
 from wavemill.loader.batch import Batch
 from wavemill.models.asr.ctc import can_align, ctc_loss
 from wavemill.models.asr.model import AsrModel, pad_targets
-from wavemill.models.asr.pieces import Pieces
 from wavemill.models.asr.settings import AsrConfig
-from wavemill.models.asr.text import Bytes, Characters, Vocabulary, normalize
-from wavemill.models.padding import is_real
+from wavemill.models.asr.spelling import content_of, make_vocabulary
+from wavemill.models.asr.text import normalize
+from wavemill.models.asr.text_loss import text_loss
 from wavemill.models.recipe import DataFacts, Loss, Needs, Recipe
 from wavemill.models.training.settings import TrainSettings
 from wavemill.tokenizers.base import TokenizerFacts
 from wavemill.tokenizers.features import SAMPLE_RATE
-
-IGNORED = -100
-"""The target of a position that does not count."""
 
 _PAPER = AsrConfig(encoder_layers=32, decoder_layers=4, width=1024, heads=8, ctc_frames=2)
 _PAPER_TRAINING = TrainSettings(
@@ -86,8 +81,8 @@ class Asr(Recipe):
                     f"asr: the dataset has no stream {config.stream!r}; there are: {there}; leave"
                     " stream out to hear audio"
                 )
-        self.config = _with_content(config)
-        self.vocabulary = _vocabulary(self.config)
+        self.config = replace(config, vocabulary=content_of(config.vocabulary))
+        self.vocabulary = make_vocabulary(self.config.vocabulary, config.alphabet)
         self.needs = (
             Needs(text=True, streams=(self.stream.name,))
             if self.stream
@@ -137,7 +132,7 @@ class Asr(Recipe):
                 "unaligned": (counts_B * ~fits_B * (units_B + 1)).sum(),
             }
         if logits_BUV is not None:
-            loss = self._decoder_loss(logits_BUV, targets_BU, units_B, counts_B)
+            loss = text_loss(logits_BUV, targets_BU, units_B, counts_B, self.config.label_smoothing)
             total = total + (1 - self.config.ctc_weight) * loss
             parts["decoder"] = loss.detach()
         return Loss(total=total, count=count, parts=parts)
@@ -146,36 +141,3 @@ class Asr(Recipe):
         ids = None if text is None else self.vocabulary.encode(normalize(text))
         # Nothing said is something to learn; something that is left nothing of is not.
         return None if not ids and text else ids
-
-    def _decoder_loss(
-        self, logits_BUV: Tensor, targets_BU: Tensor, units_B: Tensor, counts_B: Tensor
-    ) -> Tensor:
-        ids_BU = functional.pad(targets_BU, (0, 1))
-        places_U = torch.arange(ids_BU.shape[1], device=ids_BU.device)
-        ids_BU = ids_BU.masked_fill(places_U == units_B[:, None], self.vocabulary.size)
-        counts_BU = is_real(units_B + 1, ids_BU.shape[1]) & (counts_B[:, None] > 0)
-        return functional.cross_entropy(
-            logits_BUV.float().flatten(0, 1),
-            ids_BU.masked_fill(~counts_BU, IGNORED).flatten(),
-            ignore_index=IGNORED,
-            reduction="sum",
-            label_smoothing=self.config.label_smoothing,
-        )
-
-
-def _with_content(config: AsrConfig) -> AsrConfig:
-    """Put a vocabulary's content where its file was named."""
-    given = config.vocabulary
-    if given is None or given.lstrip().startswith("{"):
-        return config
-    try:
-        content = storage.read_bytes(given).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"vocabulary={given}: it cannot be read ({error})") from error
-    return replace(config, vocabulary=content)
-
-
-def _vocabulary(config: AsrConfig) -> Vocabulary:
-    if config.vocabulary is not None:
-        return Pieces(config.vocabulary)
-    return Bytes() if config.alphabet is None else Characters(config.alphabet)

@@ -1,0 +1,1 @@
+"""Correctors: from several hypotheses to one text."""
