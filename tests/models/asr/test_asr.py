@@ -13,7 +13,7 @@ from tests.models.peaks import dataset_facts, stream_facts
 from wavemill.errors import JobError, UsageError
 from wavemill.loader.batch import Batch
 from wavemill.models.asr.decoding import DecodingConfig, for_model, search
-from wavemill.models.asr.front import LogMel, spec_augment
+from wavemill.models.asr.front import LogMel, change_tempo, spec_augment
 from wavemill.models.asr.model import AsrModel, token_layers
 from wavemill.models.asr.pieces import fit_pieces
 from wavemill.models.asr.recipe import Asr
@@ -135,7 +135,7 @@ def test_the_decoder_sees_no_later_unit() -> None:
 
 @pytest.mark.parametrize("inputs", [AUDIO, TOKENS, ("decoder_layers=0", "ctc_weight=1")])
 def test_it_learns_a_batch_by_heart_and_writes_it_down(inputs: tuple[str, ...]) -> None:
-    recipe = tiny("width=32", "augment=false", *inputs)
+    recipe = tiny("width=32", "augment=0", "tempo=0", *inputs)
     model = recipe.build()
     assert isinstance(model, AsrModel)
     settings = TrainSettings(learning_rate=5e-3, warmup=10, schedule="constant", weight_decay=0)
@@ -200,6 +200,33 @@ def test_spec_augment_silences_bands_and_times_within_their_limits() -> None:
     assert times[1::2].max() in range(5, 9)
     assert (silent == silent.all(1)[:, None] | silent.all(2)[:, :, None]).all()
     assert not silent.all(2)[1::2, 40:].any()
+
+
+def test_each_clip_has_a_tempo_of_its_own_and_its_padding_stays_silent() -> None:
+    torch.manual_seed(1)
+    places = torch.arange(100.0)[None, :, None].expand(32, 100, 3)
+    frames = torch.tensor([100, 40] * 16)
+    real = (torch.arange(100) < frames[:, None])[:, :, None]
+    heard, after = change_tempo(places * real, frames, 0.2)
+    assert heard.shape == (32, 120, 3)
+    factors = after / frames
+    assert 0.8 <= factors.min() < 0.85
+    assert 1.15 < factors.max() <= 1.2
+    for one, factor, last, count in zip(heard, factors, frames - 1, after, strict=True):
+        steps = one[:count].diff(dim=0)
+        torch.testing.assert_close(steps[:-3], torch.full_like(steps[:-3], 1 / factor), rtol=0.03,
+                                   atol=0)  # fmt: skip
+        assert one[count - 1].tolist() == pytest.approx([float(last)] * 3, abs=1.5)
+        assert not one[count:].any()
+
+
+def test_tempo_changes_in_training_alone() -> None:
+    recipe = tiny("tempo=0.3", "augment=0")
+    model = built(recipe)
+    batch = batch_of(recipe, draw(recipe, 9, 5), ["ab", "a"])
+    before = model.encode(*recipe.heard(batch))
+    assert model.encode(*recipe.heard(batch)).features.equal(before.features)
+    assert model.train().encode(*recipe.heard(batch)).features.shape != before.features.shape
 
 
 @pytest.mark.parametrize(

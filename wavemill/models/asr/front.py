@@ -1,4 +1,4 @@
-"""What the encoder hears of audio: log-mel bands, 100 times a second, and SpecAugment.
+"""What the encoder hears of audio: log-mel bands, 100 times a second, SpecAugment, other tempos.
 
 Audio that is padded is silenced first, so a clip's features do not depend on its batch.
 
@@ -108,6 +108,37 @@ def spec_augment(
     band_BM = _stretches(size, bands, places_M, torch.full_like(frames_B, num_bands), band_width)
     time_BT = _stretches(size, times, places_T, frames_B, time_share * frames_B)
     return features_BTM.masked_fill(band_BM[:, None] | time_BT[:, :, None], 0.0)
+
+
+def change_tempo(features_BTM: Tensor, frames_B: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Have clips be spoken faster or slower, each by a factor of its own.
+
+    Tempo perturbation (https://www.danielpovey.com/files/2015_interspeech_augmentation.pdf), of
+    features: what lies between two frames is drawn as a line. Shapes do not depend on what is
+    drawn; it is drawn from torch's generator.
+
+    Args:
+        features_BTM: 0 where padded.
+        frames_B: how many of T are real.
+        most: the factors are 1 - most to 1 + most.
+
+    Returns:
+        Features, [B, T (1 + most), M], 0 where padded, and how many frames of them are real.
+
+    """
+    size, frames, _ = features_BTM.shape
+    factor_B = 1 + most * (2 * torch.rand(size, device=features_BTM.device) - 1)
+    longest = math.ceil(frames * (1 + most))
+    new_B = (frames_B * factor_B).round().long().clamp(1, longest)
+    places_BT = torch.arange(longest, device=features_BTM.device) / factor_B[:, None]
+    places_BT = torch.minimum(places_BT, frames_B[:, None] - 1)
+    before_BT = places_BT.long()
+    after_BT = torch.minimum(before_BT + 1, frames_B[:, None] - 1)
+    rows_B1 = torch.arange(size, device=features_BTM.device)[:, None]
+    found_BTM = features_BTM[rows_B1, before_BT].lerp(
+        features_BTM[rows_B1, after_BT], (places_BT - before_BT)[:, :, None]
+    )
+    return found_BTM * is_real(new_B, longest)[:, :, None], new_B
 
 
 def _stretches(

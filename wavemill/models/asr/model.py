@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wavemill.models.asr.decoder import TextDecoder
-from wavemill.models.asr.front import LogMel, spec_augment
+from wavemill.models.asr.front import LogMel, change_tempo, spec_augment
 from wavemill.models.asr.settings import AsrConfig
 from wavemill.models.asr.subsampling import MelSubsampling, TokenSubsampling
 from wavemill.models.conformer import Conformer
@@ -51,7 +51,8 @@ class AsrModel(nn.Module):
 
         """
         super().__init__()
-        self.units, self.ctc_frames, self.augments = units, config.ctc_frames, config.augment
+        self.units, self.ctc_frames = units, config.ctc_frames
+        self.augment, self.tempo = config.augment, config.tempo
         width, heads, dropout = config.width, config.heads, config.dropout
         layers = config.subsampling.bit_length() - 1
         if stream is None:
@@ -87,18 +88,20 @@ class AsrModel(nn.Module):
         """
         if isinstance(self.subsampling, MelSubsampling):
             features, frames_B = self.log_mel(heard, lengths_B)
+            if self.training and self.tempo:
+                features, frames_B = change_tempo(features, frames_B, self.tempo)
         else:
             frames_B = lengths_B.clamp(min=1)
             features = self.subsampling.embed(heard, frames_B)
-        if self.training and self.augments:
+        if self.training and self.augment:
             features = spec_augment(
                 features,
                 frames_B,
                 # Features of tokens have no order that a stretch of them would mean something in.
                 bands=BANDS if isinstance(self.subsampling, MelSubsampling) else 0,
-                band_width=BAND_WIDTH,
+                band_width=round(self.augment * BAND_WIDTH),
                 times=TIMES,
-                time_share=TIME_SHARE,
+                time_share=self.augment * TIME_SHARE,
             )
         x_BTD, frames_B = self.subsampling(features, frames_B)
         return Speech(features=self.encoder(x_BTD, frames_B), frames=frames_B)

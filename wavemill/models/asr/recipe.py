@@ -55,6 +55,8 @@ class Asr(Recipe):
             ctc_frames=1,
             # A little data teaches the decoder its texts by heart before it listens.
             ctc_weight=0.7,
+            augment=0.7,
+            tempo=0.1,
         ),
         "paper": _PAPER,
         "unshifted": replace(_PAPER, encoder_layers=24, decoder_layers=24),

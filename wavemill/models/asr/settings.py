@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 SUBSAMPLINGS = (2, 4, 8)
 MAX_WIDTH = 100_000
+MAX_TEMPO = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,10 @@ class AsrConfig:
     """Frames of CTC in one of the encoder: letters come faster than word pieces."""
     label_smoothing: float = 0.1
     """Of the decoder."""
-    augment: bool = True
-    """SpecAugment."""
+    augment: float = 1.0
+    """SpecAugment: how wide what it hides is, beside that of NeMo's conformers; 0: none."""
+    tempo: float = 0.0
+    """Audio is heard up to so much faster or slower, in training."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -51,6 +54,8 @@ class AsrConfig:
             )
         if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
             raise ValueError("dropout and label_smoothing must be 0 or more and below 1")
+        if not (0 <= self.augment <= 1 and 0 <= self.tempo <= MAX_TEMPO):
+            raise ValueError(f"augment must be 0 to 1 and tempo 0 to {MAX_TEMPO}")
         if not 0 <= self.ctc_weight <= 1:
             raise ValueError(f"ctc_weight={self.ctc_weight} must be 0 to 1")
         if not 0 <= self.decoder_layers <= 1000 or (self.decoder_layers == 0) != (
