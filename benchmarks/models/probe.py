@@ -1,7 +1,12 @@
-"""Linear probes: how well labels can be told by features that were not trained on them."""
+"""Linear probes: how well labels can be told by features that were not trained on them.
+
+Where there are features of several layers, a sum of them is probed whose weights are learnt with
+the classifier, as in SUPERB (https://arxiv.org/abs/2105.01051).
+"""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +28,7 @@ ITERATIONS = 60
 
 Floats = npt.NDArray[np.float32]
 Embed = Callable[[Tensor, Tensor], Tensor]
-"""Takes audio [B, N] at 16 kHz and its lengths [B]; returns a vector a clip, [B, D]."""
+"""Takes audio [B, N] at 16 kHz and its lengths [B]; returns vectors a clip, [B, L, D]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +55,25 @@ def read_labelled(prepared: Path, field: str) -> Labelled:
     return Labelled(audio=[audio for _, _, audio in kept], labels=[label for _, label, _ in kept])
 
 
+@contextmanager
+def heard_of(parts: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
+    """Collect what parts of a model give while it runs."""
+    found: list[Tensor] = []
+    hooks = [part.register_forward_hook(lambda *given: found.append(given[2])) for part in parts]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def pooled(frames_BTD: Tensor) -> Tensor:
+    """Return mean and standard deviation over time, [B, 2 D]."""
+    return torch.cat([frames_BTD.mean(1), frames_BTD.std(1, unbiased=False)], 1)
+
+
 def embed_all(clips: Sequence[Tensor], embed: Embed) -> Floats:
-    """Return a vector a clip, [N, D]."""
+    """Return vectors a clip, [N, L, D]."""
     with torch.inference_mode():
         rows = [embed(clip[None], torch.tensor([len(clip)]))[0] for clip in clips]
     found: Floats = torch.stack(rows).float().numpy()
@@ -59,9 +81,8 @@ def embed_all(clips: Sequence[Tensor], embed: Embed) -> Floats:
 
 
 def log_mel(audio_BN: Tensor, _: Tensor) -> Tensor:
-    """Mean and standard deviation over time of what the models hear: 128 log-mel bands."""
-    fbank_BFM = normalised_fbank(audio_BN[0])[None]
-    return torch.cat([fbank_BFM.mean(1), fbank_BFM.std(1, unbiased=False)], 1)
+    """Pool what the models hear: 128 log-mel bands."""
+    return pooled(normalised_fbank(audio_BN[0])[None])[:, None]
 
 
 def probe(
@@ -75,7 +96,7 @@ def probe(
     Splits are the same for the same labels, so that features can be compared split by split.
 
     Args:
-        features: [N, D].
+        features: [N, L, D], of L layers.
         labels: of each.
         groups: what each is of; then whole groups are held out, not a share of each label.
         splits: how many.
@@ -92,8 +113,8 @@ def probe(
 def _recall(x: Tensor, y: Tensor, held: Tensor) -> float:
     mean, std = x[~held].mean(0), x[~held].std(0) + 1e-5
     x = (x - mean) / std
-    weight, bias = _fit(x[~held], y[~held], int(y.max()) + 1)
-    right = (x[held] @ weight.T + bias).argmax(1) == y[held]
+    told = _fit(x[~held], y[~held], int(y.max()) + 1)
+    right = told(x[held]).argmax(1) == y[held]
     recalls = [right[y[held] == label].float().mean() for label in y[held].unique()]
     return float(torch.stack(recalls).mean())
 
@@ -115,25 +136,38 @@ def _held_groups(groups: Sequence[str], seed: int) -> Tensor:
     return torch.from_numpy(np.isin(which, drawn))
 
 
-def _fit(x: Tensor, y: Tensor, labels: int) -> tuple[Tensor, Tensor]:
+class Probe(nn.Module):
+    """A linear layer over a weighted sum of layers, [N, L, D] -> [N, labels]."""
+
+    def __init__(self, layers: int, width: int, labels: int) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.zeros(layers))
+        self.linear = nn.Linear(width, labels)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x_NLD: Tensor) -> Tensor:
+        """Return logits."""
+        return self.linear(torch.einsum("nld,l->nd", x_NLD, self.shares.softmax(0)))  # type: ignore[no-any-return]
+
+
+def _fit(x: Tensor, y: Tensor, labels: int) -> Callable[[Tensor], Tensor]:
     """Fit a logistic regression with equal weight for each label."""
-    layer = nn.Linear(x.shape[1], labels)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    told = Probe(x.shape[1], x.shape[2], labels)
     weights = 1 / torch.bincount(y, minlength=labels).clamp(min=1)
     optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe"
+        told.parameters(), max_iter=ITERATIONS, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(layer(x), y, weight=weights)
-        loss = loss + PENALTY * layer.weight.square().sum()
+        loss = functional.cross_entropy(told(x), y, weight=weights)
+        loss = loss + PENALTY * told.linear.weight.square().sum()
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    return layer.weight.detach(), layer.bias.detach()
+    return torch.no_grad()(told)
 
 
 def compare(found: Mapping[str, Floats], better: str, worse: str) -> dict[str, float]:

@@ -3,10 +3,10 @@
     python benchmarks/models/spear.py --work build/models
 
 Prepares the corpus `espeak`, synthetic speech of eight voices whose phonemes are known, with the
-`mvq` tokenizer that ships, trains `spear` on it, and probes the encoder's frame at the middle of
-each phoneme: logistic regression, the mean recall over phonemes in texts that are held out. Beside
-it the same of the filter bank that the encoder takes for that frame, and of a model that was never
-trained. The model hears all speech, and no label.
+`mvq` tokenizer that ships, trains `spear` on it, and probes the encoder's layers at the middle of
+each phoneme: logistic regression over a learnt sum of them, the mean recall over phonemes in texts
+that are held out. Beside it the same of the filter bank that the encoder takes for that frame, and
+of a model that was never trained. The model hears all speech, and no label.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from probe import Floats, compare, probe
+from probe import Floats, compare, heard_of, probe
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -37,7 +37,7 @@ SPLITS = 5
 LEAST = 50
 """Phonemes that come less often are left out."""
 Frames = Callable[[Tensor, Tensor], Tensor]
-"""Takes a clip [1, N] and its length [1]; returns its frames, [T, D]."""
+"""Takes a clip [1, N] and its length [1]; returns its frames, [T, L, D], of L layers."""
 
 
 @dataclass(kw_only=True)
@@ -66,11 +66,11 @@ def measure(work: Path, *more: str) -> dict[str, Any]:
     assert isinstance(trained, SpearModel)
     assert isinstance(untrained, SpearModel)
     kinds: dict[str, Frames] = {
-        "spear": lambda audio, samples: trained.features(audio, samples)[0][0],
-        "untrained": lambda audio, samples: untrained.features(audio, samples)[0][0],
+        "spear": lambda audio, samples: layers_of(trained, audio, samples),
+        "untrained": lambda audio, samples: layers_of(untrained, audio, samples),
         "log-mel": lambda audio, samples: trained.stack(
             audio, samples, trained.frames_of(audio.shape[1])
-        )[0],
+        )[0][:, None],
     }
     heard = read_phonemes(data, kinds, 100 / trained.config.subsample)
     counts = Counter(heard.labels)
@@ -93,6 +93,13 @@ def measure(work: Path, *more: str) -> dict[str, Any]:
         "against_log_mel": compare(found, "spear", "log-mel"),
         "against_untrained": compare(found, "spear", "untrained"),
     }
+
+
+def layers_of(model: SpearModel, audio_BN: Tensor, samples_B: Tensor) -> Tensor:
+    """Return what the encoder's blocks make of a clip, [T, L, D]."""
+    with heard_of([*model.encoder.blocks]) as found:
+        model.features(audio_BN, samples_B)
+    return torch.stack([frames_BTD[0] for frames_BTD in found], 1)
 
 
 def read_phonemes(data: Path, kinds: dict[str, Frames], rate: float) -> Phonemes:
