@@ -3,7 +3,7 @@
 SEANet as in Defossez et al., "High Fidelity Neural Audio Compression" (EnCodec), arXiv 2210.13438:
 residual units and strides between two convolutions of width 7, ELU, weight norm, LSTMs if asked.
 Otherwise than there, a clip begins after silence (EnCodec mirrors it), and residual units add to
-their input as it is.
+their input as it is. With `spectra` the layers lie between spectra and latents (`spectra.py`).
 
     B batch, C channels, N samples, T frames, D features
 """
@@ -22,9 +22,15 @@ from wavemill.tokenizers.seanet.layers import (
 )
 from wavemill.tokenizers.seanet.quantizers import make_quantizer
 from wavemill.tokenizers.seanet.sizes import CodecSizes, numbers
+from wavemill.tokenizers.seanet.spectra import Analysis, Synthesis
 
 WIDE = 7
 """The kernel of the first and the last convolution."""
+NARROW = 3
+"""The same between spectra, whose windows are wide already."""
+FLAT = 0.1
+"""The gain of the last one: logarithms of magnitudes begin near their mean, since one that is far
+above it would drown all others."""
 
 
 class SeanetCodec(nn.Module):
@@ -60,6 +66,9 @@ def make_encoder(sizes: CodecSizes) -> Stack:
     """Make the layers from audio [B, 1, N] to latents [B, D, T]."""
     width = sizes.filters
     layers: list[nn.Module] = [CausalConv(1, width, WIDE)]
+    if sizes.spectra:
+        heard = Analysis(sizes.spectra)
+        layers = [heard, CausalConv(heard.channels, width, NARROW)]
     for ratio in reversed(numbers(sizes.ratios, "ratios")):
         layers += _units(width, sizes.residuals)
         layers += [Elu(), CausalConv(width, 2 * width, 2 * ratio, stride=ratio)]
@@ -80,6 +89,10 @@ def make_decoder(sizes: CodecSizes) -> Stack:
         layers += [Elu(), CausalUpsampling(width, width // 2, ratio)]
         width //= 2
         layers += _units(width, sizes.residuals)
+    if sizes.spectra:
+        given = Synthesis(sizes.spectra)
+        last = CausalConv(width, given.channels, NARROW, gain=FLAT)
+        return Stack([*layers, Elu(), last, given])
     return Stack([*layers, Elu(), CausalConv(width, 1, WIDE)])
 
 

@@ -20,18 +20,35 @@ class CausalConv(nn.Module):
     """A convolution that hears nothing later: N samples become N / stride."""
 
     def __init__(
-        self, channels: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1
+        self,
+        channels: int,
+        outputs: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        gain: float = 1.0,
     ) -> None:
-        """Draw first weights; the kernel is no shorter than the stride."""
+        """Draw first weights; the kernel is no shorter than the stride.
+
+        Args:
+            channels: of the input.
+            outputs: channels of the output.
+            kernel: of the convolution.
+            stride: likewise.
+            dilation: likewise.
+            gain: of the output over the input, to begin with.
+
+        """
         super().__init__()
         conv = nn.Conv1d(channels, outputs, kernel, stride=stride, dilation=dilation)
-        _init(conv, channels * kernel)
+        _init(conv, channels * kernel, gain)
         self.conv = weight_norm(conv)
         self.context = (kernel - 1) * dilation + 1 - stride
 
     def forward(self, x_BCN: Tensor, state: State | None = None) -> Tensor:
         """Convolve whole strides."""
-        convolved: Tensor = self.conv(_after(self, x_BCN, self.context, state))
+        convolved: Tensor = self.conv(after_last(self, x_BCN, self.context, state))
         return convolved
 
 
@@ -48,7 +65,7 @@ class CausalUpsampling(nn.Module):
 
     def forward(self, x_BCN: Tensor, state: State | None = None) -> Tensor:
         """Give `stride` samples a frame."""
-        spread: Tensor = self.conv(_after(self, x_BCN, 1, state))
+        spread: Tensor = self.conv(after_last(self, x_BCN, 1, state))
         return spread[..., self.stride : -self.stride]
 
 
@@ -103,18 +120,18 @@ class Stack(nn.ModuleList):
         return x_BCN
 
 
-def _init(conv: nn.Conv1d | nn.ConvTranspose1d, inputs: int) -> None:
+def _init(conv: nn.Conv1d | nn.ConvTranspose1d, inputs: int, gain: float = 1.0) -> None:
     """Draw weights of a layer whose outputs are sums of so many inputs, so that loudness stays.
 
     torch's own shrink what they hear, and those of transposed convolutions by their stride as well:
     then biases drown it, and training takes long to find it.
     """
-    nn.init.normal_(conv.weight, std=inputs**-0.5)
+    nn.init.normal_(conv.weight, std=gain * inputs**-0.5)
     assert conv.bias is not None
     nn.init.zeros_(conv.bias)
 
 
-def _after(layer: nn.Module, x_BCN: Tensor, context: int, state: State | None) -> Tensor:
+def after_last(layer: nn.Module, x_BCN: Tensor, context: int, state: State | None) -> Tensor:
     """Put before a block what comes before it in its stream, and keep its own end."""
     kept = state.get(layer) if state is not None else None
     if kept is None:

@@ -35,6 +35,9 @@ class CodecSizes:
     """By which the decoder raises the rate, one after the other; the encoder, in reverse."""
     residuals: int = 1
     """Residual units before each change of rate, with dilations 1, 2, 4 and so on."""
+    spectra: int = 0
+    """Samples a frame of spectra, which the layers hear and give in place of samples; 0 for none.
+    `filters` and `ratios` then begin at the rate of those frames."""
     lstm: int = 0
     """LSTM layers at the rate of the frames, on both sides."""
     dim: int = 128
@@ -58,7 +61,7 @@ class CodecSizes:
             raise ValueError(f"quantizer={self.quantizer} must be {', '.join(QUANTIZERS)}")
         limits = {
             "sample_rate": (1000, 384_000), "filters": (2, 4096), "residuals": (0, 16),
-            "lstm": (0, 16), "dim": (1, 65_536), "codebooks": (1, MAX_BOOKS),
+            "spectra": (0, 4096), "lstm": (0, 16), "dim": (1, 65_536), "codebooks": (1, MAX_BOOKS),
             "codebook_size": (2, 65_536), "merge": (1, 64),
         }  # fmt: skip
         for name, (lowest, highest) in limits.items():
@@ -81,7 +84,7 @@ class CodecSizes:
     @property
     def hop(self) -> int:
         """Samples a frame."""
-        return math.prod(numbers(self.ratios, "ratios"))
+        return math.prod(numbers(self.ratios, "ratios")) * (self.spectra or 1)
 
     @property
     def frame_rate(self) -> float:
