@@ -39,6 +39,7 @@ UNITS = [*CODECS, *DEDUP, "openbeats>=0.1.1"]
 TRAIN = ["tensorboard>=2.17"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 ASR = ["tokenizers>=0.21"]
+SCORE = ["jinja2>=3.1", "rapidfuzz>=3.9"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *ASR,
@@ -46,6 +47,7 @@ TEST = [
     *DASK,
     *HUGGINGFACE,
     *READERS,
+    *SCORE,
     *TRAIN,
     *UNITS,
     *WHISPER,
@@ -75,7 +77,7 @@ setup(
     # Named outright, so that an editable install is a path that editors and type checkers follow.
     package_dir={"": "."},
     packages=find_packages(include=["wavemill", "wavemill.*"]),
-    package_data={"wavemill": ["py.typed", "tokenizers/weights/*"]},
+    package_data={"wavemill": ["py.typed", "tokenizers/weights/*", "hypotheses/scoring/*.html"]},
     install_requires=CORE,
     extras_require={
         "asr": ASR,
@@ -85,6 +87,7 @@ setup(
         "dedup": DEDUP,
         "huggingface": HUGGINGFACE,
         "readers": READERS,
+        "score": SCORE,
         "test": TEST,
         "train": TRAIN,
         "units": UNITS,

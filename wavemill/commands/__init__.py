@@ -15,11 +15,12 @@ from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
+from wavemill.commands.score import score
 from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
 from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
-    transcribe, fit, tokenizers, recipes, doctor,
+    transcribe, score, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

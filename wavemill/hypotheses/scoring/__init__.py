@@ -1,0 +1,1 @@
+"""How wrong hypotheses are, how right they could be, and what corrections make of them."""
