@@ -15,6 +15,7 @@ from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
+from wavemill.commands.rescore import rescore
 from wavemill.commands.score import score
 from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
@@ -22,5 +23,5 @@ from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
-    transcribe, score, fit, tokenizers, recipes, doctor,
+    transcribe, rescore, score, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

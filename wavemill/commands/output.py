@@ -1,6 +1,7 @@
 """How commands print: lines for people, or one JSON object as the last line."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -50,6 +51,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
         ).rstrip()
         for row in cells
     ]
+
+
+def figures(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lay rows of a name and figures out: ruled on a terminal, as `table` does elsewhere."""
+    if not sys.stdout.isatty():
+        return table(head, rows)
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    ruled = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in head:
+        ruled.add_column(Text(name), justify="right" if ruled.columns else "left")
+    for row in rows:
+        ruled.add_row(*map(Text, row))  # as texts: a name may hold what rich takes for markup
+    console = Console()
+    with console.capture() as captured:
+        console.print(ruled)
+    return captured.get().splitlines()
 
 
 def _is_number(cell: str) -> bool:

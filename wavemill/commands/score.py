@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wavemill.commands.output import as_json, emit, table
+from wavemill.commands.output import as_json, emit, figures
 
 if TYPE_CHECKING:
     from wavemill.hypotheses.scoring.bootstrap import Interval
@@ -71,7 +71,7 @@ def _lines(scores: "Scores") -> Iterator[str]:
     if scores.without_reference:
         yield f"{scores.without_reference:,} more have no reference, and are left out"
     yield ""
-    yield from _laid_out(HEAD, [_row(one) for one in whole.systems])
+    yield from figures(HEAD, [_row(one) for one in whole.systems])
     yield ""
     for name, flags in scores.flags.items():
         yield _told(whole.score(name), scores.missing[name], flags)
@@ -120,9 +120,4 @@ def _by(key: str, groups: "Sequence[Group]") -> list[str]:
          *(f"{100 * one.wer:.2f}" for one in group.systems))
         for group in groups
     ]  # fmt: skip
-    return _laid_out((key, "utterances", "words", *(f"{name} %" for name in names)), rows)
-
-
-def _laid_out(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lay rows out: with lines and weight on a terminal, plain elsewhere."""
-    return table(head, rows)
+    return figures((key, "utterances", "words", *(f"{name} %" for name in names)), rows)

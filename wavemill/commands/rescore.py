@@ -1,0 +1,130 @@
+"""`wavemill rescore`: choose anew among hypotheses, with a language model."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wavemill.commands.output import as_json, emit
+
+if TYPE_CHECKING:
+    from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.rescoring.base import LanguageModel
+
+NGRAM = "ngram"
+TUNED = "tuned"
+
+
+class Weight(click.ParamType):
+    """A number from 0 on, or `tuned`, which is None."""
+
+    name = "WEIGHT"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        """Read it."""
+        if value == TUNED:
+            return None
+        return float(click.FloatRange(0, 1e6).convert(value, param, ctx))
+
+
+@click.command(short_help="Choose anew among hypotheses, with a language model.")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--lm", required=True, metavar="ngram|FOLDER|NAME",
+    help="One of the training split's references, or a causal model of transformers.",
+)  # fmt: skip
+@click.option(
+    "--weight", type=Weight(), default=TUNED, show_default=True,
+    help="Of the language model; tuned: by the fewest errors in the validation split.",
+)  # fmt: skip
+@click.option(
+    "--order", type=click.IntRange(1, 9), default=3, show_default=True, help="Of n-grams."
+)
+@click.option(
+    "--split", "splits", multiple=True, default=["test"], show_default=True,
+    type=click.Choice(["train", "validation", "test"]), help="What is rescored.",
+)  # fmt: skip
+@click.option("--name", metavar="NAME", help="Of the rescoring; lm-NAME if left out.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@as_json
+def rescore(folder: str, *, lm: str, weight: float | None, json_: bool, **options: Any) -> None:
+    r"""Choose the hypothesis whose score is best with that of a language model, times a weight.
+
+    What is chosen goes to DIR/corrections, where `wavemill score` finds it. Nothing is learnt from
+    the test split: n-grams come from the references of the training split, the weight from the
+    validation split.
+
+    \b
+    wavemill rescore hypotheses --lm ngram
+    wavemill rescore hypotheses --lm models/SmolLM2-135M --weight 0.3
+    """
+    from wavemill import storage
+    from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.rescoring.rescore import rescore as choose
+    from wavemill.hypotheses.rescoring.rescore import tune
+    from wavemill.pipelines.progress import Reporter
+
+    opened = HypothesesFolder.open(storage.folder_url(folder))
+    model = _open(lm, opened, options)
+    reporter = Reporter(quiet=options["quiet"])
+    tuned = None
+    if weight is None:
+        with reporter.stage("tune", None):
+            tuned = tune(opened.utterances("validation"), model)
+        weight = tuned.weight
+    last = lm.rstrip("/").rpartition("/")[2]
+    name = options["name"] or f"lm-{re.sub('[^A-Za-z0-9_]+', '-', last)}"
+    facts = {
+        "kind": "rescoring",
+        "splits": list(options["splits"]),
+        **model.facts,
+        "weight": weight,
+        "tuned": None if tuned is None else asdict(tuned),
+    }
+    with reporter.stage("rescore", None):
+        made = choose(opened.utterances(*options["splits"]), model, weight)
+        count = opened.write_corrections(name, made, facts)
+    summary = {"utterances": count, "name": name, "out": opened.url, **facts}
+    emit(summary, _lines(summary), json_=json_)
+
+
+def _open(lm: str, folder: "HypothesesFolder", options: dict[str, Any]) -> "LanguageModel":
+    from wavemill.errors import JobError
+    from wavemill.hypotheses.rescoring.causal import CausalModel
+    from wavemill.hypotheses.rescoring.ngrams import NgramModel
+    from wavemill.hypotheses.scoring.texts import words
+    from wavemill.tokenizers.device import Place
+
+    if lm == NGRAM:
+        texts = (one.reference for one in folder.utterances("train") if one.reference)
+        model = NgramModel(map(words, texts), options["order"])
+        if not model.sentences:
+            raise JobError(
+                f"{folder.url} has no utterance of the training split with a reference: there is"
+                " nothing to count n-grams of; give --lm FOLDER"
+            )
+        return model
+    from wavemill.models.corrector.language_model import load_language_model, load_tokenizer
+
+    Place(device=options["device"]).check("rescore")
+    loaded = load_language_model(lm).to(options["device"]).eval()
+    return CausalModel(loaded, load_tokenizer(lm), lm, options["batch_size"])
+
+
+def _lines(summary: dict[str, Any]) -> Iterator[str]:
+    tuned = summary["tuned"]
+    if tuned:
+        before, after = (
+            f"{tuned[key] / max(tuned['words'], 1):.2%}" for key in ("errors_before", "errors")
+        )
+        yield (
+            f"weight {summary['weight']:g}: WER of {tuned['utterances']:,} utterances of the"
+            f" validation split {before} -> {after}"
+        )
+    yield f"{summary['utterances']:,} utterances -> {summary['out']}, {summary['name']}"

@@ -1,0 +1,1 @@
+"""Choose among hypotheses by a language model, too."""
