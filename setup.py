@@ -40,10 +40,12 @@ TRAIN = ["tensorboard>=2.17"]
 WHISPER = [*CODECS, "ctranslate2>=4.5"]
 ASR = ["tokenizers>=0.21"]
 SCORE = ["jinja2>=3.1", "rapidfuzz>=3.9"]
+CORRECT = [*ASR, "gguf>=0.17", "peft>=0.17", "transformers>=5.24"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *ASR,
     *CLUSTER,
+    *CORRECT,
     *DASK,
     *HUGGINGFACE,
     *READERS,
@@ -83,6 +85,7 @@ setup(
         "asr": ASR,
         "cluster": CLUSTER,
         "codecs": CODECS,
+        "correct": CORRECT,
         "dask": DASK,
         "dedup": DEDUP,
         "huggingface": HUGGINGFACE,

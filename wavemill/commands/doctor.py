@@ -29,6 +29,7 @@ PACKAGES = (
     ("numba", "compiles loops of EnCodec and Sylber", "wavemill[codecs]"),
     ("openbeats", "BEATs as a teacher", "wavemill[units]"),
     ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
+    ("peft", "correction by a language model", "wavemill[correct]"),
     ("lhotse", "reads the shards", "wavemill[readers]"),
     ("webdataset", "reads the shards", "wavemill[readers]"),
     ("datasets", "reads the shards", "wavemill[huggingface]"),

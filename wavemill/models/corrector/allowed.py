@@ -84,16 +84,12 @@ def allowed_words(texts: Iterable[str], tokenizer: Any, end: int) -> AllowedWord
     return AllowedWords([tokens(word) for word in words], later, end)
 
 
-def only(
-    allowed: Sequence[AllowedWords], prompt_tokens: int, beams: int = 1
-) -> Callable[[int, Any], list[int]]:
+def only(allowed: Sequence[AllowedWords], prompt_tokens: int) -> Callable[[int, Any], list[int]]:
     """Return what transformers' `generate` takes as `prefix_allowed_tokens_fn`.
 
     Args:
         allowed: of each prompt of the batch.
         prompt_tokens: that each row begins with, padding included.
-        beams: rows of each prompt.
 
     """
-    del beams  # `generate` numbers prompts, not rows.
     return lambda number, ids: allowed[number].next(ids[prompt_tokens:].tolist())

@@ -20,6 +20,8 @@ LOWEST, HIGHEST = 0.1, 10.0
 """Temperatures among which one is looked for."""
 TOLERANCE = 1e-2
 MOST_TRIES = 60
+MOST = 0.5 - 2**-25
+"""The float32 before 1/2: a sigmoid of much is 1, and the weight stays below 1/2 all the same."""
 
 NextLogits = Callable[[Sequence[int]], Tensor]
 """From the tokens written so far to logits of the next one, [V]."""
@@ -88,8 +90,7 @@ class Fusion:
         """
         sure = (language_V.float() / self.language_temperature).softmax(-1)
         entropy = torch.special.entr(sure).sum(-1)
-        # A sigmoid of much is 1 in float32; the weight stays below 1/2 all the same.
-        return (entropy.sigmoid() - 0.5).clamp(0.0, math.nextafter(0.5, 0.0))
+        return (entropy.sigmoid() - 0.5).clamp(0.0, MOST)
 
     def probabilities(self, language_V: Tensor, speech_V: Tensor) -> Tensor:
         """Fuse logits [..., V] of both: what the next token is chosen by, [..., V].

@@ -123,7 +123,8 @@ def superposed(
         cache = answer.past_key_values
         log_V = (answer.logits[0, -1].float() / config.temperature).log_softmax(0)
         grown = _grown(alive, log_V, prompt, config, grams)
-        whole = _best([*whole, *_ended(grown, end)], config.drafts)
+        # An end counts only among the best, as in greedy decoding the second best is nothing.
+        whole = _best([*whole, *_ended(grown[: config.drafts], end)], config.drafts)
         alive = _best([one for one in grown if one.tokens[-1] != end], config.drafts)
         if not alive or _is_done(alive, whole, config.drafts):
             break

@@ -173,7 +173,9 @@ class HypothesesData:
             split = Split(share=training.held_out, held_out=True)
             return self._loader(training, ("train",), split=split, **more)
         found = (one for folder in self._folders for one in folder.utterances("validation"))
-        return self._loader(training, ("validation",), **more) if any(found) else None
+        if not any(one.reference is not None and one.hypotheses for one in found):
+            return None
+        return self._loader(training, ("validation",), **more)
 
     def validate(self, needs: Needs, training: TrainSettings, **more: Any) -> HypothesesLoader:
         """Give all of it."""
