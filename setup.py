@@ -41,6 +41,7 @@ WHISPER = [*CODECS, "ctranslate2>=4.5"]
 ASR = ["tokenizers>=0.21"]
 SCORE = ["jinja2>=3.1", "rapidfuzz>=3.9"]
 CORRECT = [*ASR, "gguf>=0.17", "peft>=0.17", "transformers>=5.24"]
+HYPOTHESES = [*ASR, *SCORE, *WHISPER, "pocketsphinx>=5.1", "whisper-normalizer>=0.1.15"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *ASR,
@@ -48,6 +49,7 @@ TEST = [
     *CORRECT,
     *DASK,
     *HUGGINGFACE,
+    *HYPOTHESES,
     *READERS,
     *SCORE,
     *TRAIN,
@@ -89,6 +91,7 @@ setup(
         "dask": DASK,
         "dedup": DEDUP,
         "huggingface": HUGGINGFACE,
+        "hypotheses": HYPOTHESES,
         "readers": READERS,
         "score": SCORE,
         "test": TEST,

@@ -41,6 +41,7 @@ INVALID_ROW = "invalid-row"
 NO_SPEECH = "no-speech"
 NO_SEGMENTS = "no-segments"
 TOKENIZER_FAILED = "tokenizer-failed"
+RECOGNIZER_FAILED = "recognizer-failed"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _NEMO_SUFFIX = re.compile(r"-sub\d+$")

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ import torch
 
 from wavemill.pipelines import crew, units
 from wavemill.pipelines.engine import Engine
+from wavemill.pipelines.job import Job
+from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.specs import Spec
 
@@ -88,10 +90,10 @@ def test_a_job_on_a_gpu_has_one_process_unless_it_was_told(monkeypatch: pytest.M
         inputs=("in",), out="out", segmenter=Spec(name="vad"), unit_mb=16.0,
         tokenizers=(Spec.parse("mvq:device=cuda"),),
     )  # fmt: skip
-    job = SimpleNamespace(engine=Engine(), settings=settings)
-    assert units._crewed(job, 1000).workers == 1  # type: ignore[arg-type]
-    job.engine = Engine(workers=3)
-    assert units._crewed(job, 1000).workers == 3  # type: ignore[arg-type]
+    job = Job(settings=settings, engine=Engine(), facts=(), reporter=Reporter(quiet=True))
+    assert units._crewed(job, 1000).workers == 1
+    told = replace(job, engine=Engine(workers=3))
+    assert units._crewed(told, 1000).workers == 3
 
 
 def test_a_number_that_was_given_stays() -> None:

@@ -7,6 +7,7 @@ from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.fit import fit
 from wavemill.commands.generate import generate
+from wavemill.commands.hypotheses import hypotheses
 from wavemill.commands.inspect import inspect
 from wavemill.commands.iterate import iterate
 from wavemill.commands.lint import lint
@@ -23,5 +24,5 @@ from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
-    transcribe, rescore, score, fit, tokenizers, recipes, doctor,
+    transcribe, hypotheses, rescore, score, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

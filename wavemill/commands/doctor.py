@@ -28,6 +28,8 @@ PACKAGES = (
     ("faiss-cpu", "near-duplicates; fits units", "wavemill[dedup]"),
     ("numba", "compiles loops of EnCodec and Sylber", "wavemill[codecs]"),
     ("openbeats", "BEATs as a teacher", "wavemill[units]"),
+    ("pocketsphinx", "recognizes, with its own model", "wavemill[hypotheses]"),
+    ("whisper-normalizer", "makes texts comparable", "wavemill[hypotheses]"),
     ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
     ("peft", "correction by a language model", "wavemill[correct]"),
     ("lhotse", "reads the shards", "wavemill[readers]"),

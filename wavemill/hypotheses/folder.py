@@ -43,6 +43,14 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
+def is_folder(url: str) -> bool:
+    """Say whether a place is a folder of hypotheses of a format known here."""
+    try:
+        return bool(json.loads(storage.read_bytes(storage.join(url, FACTS)))["format"] == FORMAT)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def write_rows(url: str, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write a Parquet file, atomically; the same rows give the same bytes.
 

@@ -3,12 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
+from wavemill.cards import front_matter, size_category
 from wavemill.sharding import layout
-
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
-         (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
 
 
 def card(content: dict[str, Any]) -> Iterator[str]:
@@ -16,9 +12,9 @@ def card(content: dict[str, Any]) -> Iterator[str]:
     totals = content["totals"]
     front = {
         "tags": ["audio", "webdataset", "wavemill", *content["tokenizers"]],
-        "size_categories": [_size(totals["samples"])],
+        "size_categories": [size_category(totals["samples"])],
     }
-    yield from ("---", *yaml.safe_dump(front, sort_keys=True).splitlines(), "---", "")
+    yield from front_matter(front)
     yield "# A dataset prepared by wavemill"
     yield ""
     yield (
@@ -33,10 +29,6 @@ def card(content: dict[str, Any]) -> Iterator[str]:
     yield from _tokenizers(content["tokenizers"])
     yield from _buckets(content["buckets"])
     yield from _reading(content)
-
-
-def _size(samples: int) -> str:
-    return next((name for limit, name in SIZES if samples < limit), "n>100M")
 
 
 def _tokenizers(tokenizers: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from wavemill.errors import JobError, UsageError
 from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.ingest import Before, read_inputs
+from wavemill.pipelines.intake import count_units, ingest
 from wavemill.pipelines.job import Job
 from wavemill.pipelines.lock import locked
 from wavemill.pipelines.parts import (
@@ -27,20 +28,15 @@ from wavemill.pipelines.parts import (
     find_base,
     keep_base,
 )
-from wavemill.pipelines.prepare import (
-    check_rejected,
-    count_units,
-    ingest,
-    summarize,
-)
+from wavemill.pipelines.prepare import summarize
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.readback import read_back, tasks_of
 from wavemill.pipelines.restore import read_recordings
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.settings import PrepareSettings
-from wavemill.pipelines.stock import take_stock
+from wavemill.pipelines.stock import check_rejected, take_stock
 from wavemill.pipelines.unit_names import as_names
-from wavemill.pipelines.units import count_missing, run_units
+from wavemill.pipelines.units import count_missing, run_units, unit_steps
 from wavemill.pipelines.write import write_dataset
 from wavemill.records import Recording, recording_from_row
 from wavemill.specs import Spec
@@ -115,8 +111,8 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
         if not fresh and base.parts is None:  # nothing to read the shards back for
             outdir.clear_unused(job.spool)
             return {**summarize(base.dataset.content, out, 0, started), **_counts(0, before)}
-        parts = base.parts or (read_back(job, [(base.dataset, "")])[0],)
-        reused = run_units(job, all_units([*parts, *fresh]))
+        parts = base.parts or (read_back(job, [(base.dataset, "")], job.streams)[0],)
+        reused = run_units(job, all_units([*parts, *fresh]), unit_steps)
         stock = take_stock(job, [*parts, *fresh])
         held = base.dataset.content["totals"]["recordings"]
         if stock.recordings == held:

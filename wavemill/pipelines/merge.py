@@ -18,7 +18,7 @@ from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.readback import read_back, tasks_of
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.stock import Stock, take_stock
-from wavemill.pipelines.units import count_missing, run_units
+from wavemill.pipelines.units import count_missing, run_units, unit_steps
 from wavemill.pipelines.write import write_dataset
 from wavemill.sharding.dataset import NAME, REJECTED, Dataset
 from wavemill.tokenizers.base import TokenizerFacts
@@ -123,9 +123,11 @@ def merge(merge: Merge, *, clean: bool = False) -> dict[str, Any]:
         _check_free(job.settings.out, job.settings.inputs)  # another job may have ended since
         outdir.mark(job.settings.out, job.spool)
         reused = _count_done(merge)
-        parts = [replace(part, joined=part.inputs) for part in read_back(job, merge.sources)]
+        parts = [
+            replace(part, joined=part.inputs) for part in read_back(job, merge.sources, job.streams)
+        ]
         if job.settings.dedup:  # fingerprints lie in no shard
-            run_units(job, all_units(parts))
+            run_units(job, all_units(parts), unit_steps)
         stock = take_stock(job, parts)
         _check_conflicts(job, stock)
         job.notes.reused_units = reused

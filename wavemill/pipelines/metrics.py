@@ -14,6 +14,7 @@ from apache_beam.metrics.metric import Metrics, MetricsFilter
 
 NAMESPACE = "wavemill"
 SEGMENT, FINGERPRINT, RESTORE, WRITE = "segment", "fingerprint", "restore", "write"
+RECOGNIZE, PARTS = "recognize", "parts"
 AUDIO, FOUND, REJECTS, TIME = "audio_ms", "found", "rejects", "ms"
 
 Measured = dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 
 from wavemill import storage
 from wavemill.errors import JobError, UsageError
+from wavemill.hypotheses.folder import FACTS, is_folder
 from wavemill.pipelines.plan_files import PlanFiles, marker_url
 from wavemill.records import to_json
 from wavemill.sharding import layout
@@ -25,18 +26,29 @@ LOCK = "lock"
 """In a local spool; see `lock.py`."""
 PLAN_NOTE = "plan.json"
 """In the spool: which plan the shards in the folder belong to."""
+KINDS = {NAME: "a dataset", FACTS: "hypotheses"}
+"""What jobs make, by the file that is written last."""
 REMOVING = "removing"
 _OF_A_PLAN = re.compile(r"shards-[0-9a-f]+|plan-[0-9a-f]+")
 
 
-def check_out(out: str, inputs: Sequence[str]) -> None:
+def check_out(out: str, inputs: Sequence[str], facts: str = NAME) -> None:
     """Check that a job may write to `out`, before it does anything.
 
+    Args:
+        out: the folder.
+        inputs: of the job.
+        facts: the file that makes the folder what the job makes of it: of `KINDS`.
+
     Raises:
-        UsageError: it is a file or somebody's folder, or an input lies in it.
+        UsageError: it is a file or somebody's folder, holds what another kind of job made, or an
+            input lies in it.
 
     """
     _check_name(out)
+    for name, words in KINDS.items():
+        if name != facts and storage.is_file(storage.join(out, name)):
+            raise UsageError(f"--out {out} holds {words} ({name}): give another folder")
     if not _is_free_or_ours(out):
         raise UsageError(
             f"--out {out} holds files that no job of wavemill wrote: give a new or empty folder,"
@@ -72,8 +84,11 @@ def _visible(folder: str) -> set[str]:
 def _is_free_or_ours(out: str) -> bool:
     held = {name for name in _visible(out) if not name.endswith(".log")}
     if not storage.is_local(out):  # whose listing may lack what was just written
-        held |= {name for name in BESIDE_BUCKETS if storage.is_file(storage.join(out, name))}
-    if not held or storage.is_file(storage.join(out, SPOOL, MARK)) or _read_dataset(out):
+        beside = (*BESIDE_BUCKETS, FACTS)
+        held |= {name for name in beside if storage.is_file(storage.join(out, name))}
+    if not held or storage.is_file(storage.join(out, SPOOL, MARK)):
+        return True
+    if _read_dataset(out) or is_folder(out):
         return True
     # A job that was killed before its first word leaves this.
     return held == {SPOOL} and _visible(storage.join(out, SPOOL)) <= {LOCK}

@@ -7,11 +7,11 @@ import apache_beam as beam
 
 from wavemill import storage
 from wavemill.errors import DatasetError
-from wavemill.pipelines.job import Job
 from wavemill.pipelines.parts import Part
 from wavemill.pipelines.reject_rows import RejectRows
 from wavemill.pipelines.restore import SpoolStages, unit_of
 from wavemill.pipelines.retold import renamed
+from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.stages import Restored, RestoreShard
 from wavemill.pipelines.unit_names import UnitNames
 from wavemill.pipelines.watch import files_watch, watching
@@ -19,10 +19,20 @@ from wavemill.sharding.dataset import REJECTED, Dataset
 from wavemill.sharding.lint.files import read_objects
 from wavemill.sharding.lint.rejects import REJECT
 from wavemill.sharding.schema import fault
+from wavemill.tokenizers.base import TokenizerFacts
 
 
-def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
+def read_back(
+    job: SpoolJob,
+    sources: Sequence[tuple[Dataset, str]],
+    streams: Sequence[tuple[str, TokenizerFacts]] = (),
+) -> list[Part]:
     """Make units of all shards of datasets, each with a prefix for its ids; return a part of each.
+
+    Args:
+        job: whose spool the units are for.
+        sources: the datasets, and the prefix of each.
+        streams: the spool folder and the facts of each token stream that is read back.
 
     Raises:
         DatasetError: a dataset's rejects are damaged.
@@ -34,7 +44,7 @@ def read_back(job: Job, sources: Sequence[tuple[Dataset, str]]) -> list[Part]:
     target = SpoolStages(
         spool=job.spool,
         segments=job.settings.segments_stage,
-        streams=tuple(zip(job.token_stages, job.facts, strict=True)),
+        streams=tuple(streams),
     )
     every = {task.unit: task for part in tasks for task in part}
     done = [set(job.done(stage)) for stage in target.names]
@@ -60,7 +70,7 @@ def tasks_of(dataset: Dataset, prefix: str) -> list[Restored]:
     return [Restored(dataset.url, number, prefix, unit) for number, unit in enumerate(units)]
 
 
-def _run(job: Job, target: SpoolStages, pending: Sequence[Restored]) -> None:
+def _run(job: SpoolJob, target: SpoolStages, pending: Sequence[Restored]) -> None:
     def build(pipeline: Any) -> None:
         _ = (
             pipeline

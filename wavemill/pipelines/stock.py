@@ -6,23 +6,25 @@ from itertools import accumulate
 
 import numpy as np
 
+from wavemill import storage
+from wavemill.errors import JobError, TooManyRejectedError
 from wavemill.pipelines.duplicates import STAGE as DUPLICATE
 from wavemill.pipelines.duplicates import drop_copies
 from wavemill.pipelines.ingest import STAGE as INGEST
-from wavemill.pipelines.job import Job
 from wavemill.pipelines.namesakes import Namesakes, find_namesakes
 from wavemill.pipelines.near_duplicates import drop_near_copies
 from wavemill.pipelines.parts import Part, all_units
 from wavemill.pipelines.quality import STAGE as FILTER
 from wavemill.pipelines.quality import drop_filtered
+from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.survey import (
     RejectRow,
     RejectRows,
     Survey,
-    SurveyConfig,
     join_surveys,
 )
 from wavemill.pipelines.survey_blocks import survey_units
+from wavemill.sharding.dataset import REJECTED
 
 ORDER = {INGEST: 0, FILTER: 2, DUPLICATE: 3}
 """Of the stages in `rejected.jsonl`, those of units between them."""
@@ -57,14 +59,14 @@ class Stock:
     """Recordings whose id another part's recording has, too."""
 
 
-def take_stock(job: Job, parts: Sequence[Part]) -> Stock:
+def take_stock(job: SpoolJob, parts: Sequence[Part]) -> Stock:
     """Read from the spool what the plan and the totals need.
 
     Rejects come in the order in which one job of all inputs would write them: those of ingest,
     those of the stages, copies of audio.
     """
     job.notes.begin("survey")
-    config = survey_config(job)
+    config = job.survey_config
     surveys = [survey_units(job, part.units, config) for part in parts]
     same = find_namesakes(parts, surveys, config)
     surveys = [_without(one, same, number) for number, one in enumerate(surveys)]
@@ -108,17 +110,6 @@ def _in_order(rejects: Iterable[RejectRow]) -> RejectRows:
     return ordered
 
 
-def survey_config(job: Job) -> SurveyConfig:
-    """Say where the spool holds what a job's settings ask for."""
-    streams = zip(job.token_stages, job.facts, strict=True)
-    return SurveyConfig(
-        spool=job.spool,
-        segments=job.settings.segments_stage,
-        streams=tuple((stage, facts.name) for stage, facts in streams),
-        audio=job.settings.audio,
-    )
-
-
 def _losses(part: Part, found: Survey, same: Namesakes) -> Losses:
     """Count of the last part what did not come through, and was not known to."""
     last = len(same.rows) - 1
@@ -159,3 +150,25 @@ def _joined(surveys: Sequence[Survey], parts: Sequence[Part]) -> Survey:
     """Join surveys of parts into one whose units are counted through."""
     starts = accumulate((len(part.units) for part in parts), initial=0)
     return join_surveys([one.counted_from(start) for one, start in zip(surveys, starts)])  # noqa: B905
+
+
+def check_rejected(job: SpoolJob, stock: Stock) -> None:
+    """Stop the job where too much is bad of the last part: of the recordings, or of the segments.
+
+    Raises:
+        TooManyRejectedError: more than `max_rejected` did not come through.
+        JobError: nothing came through.
+
+    """
+    losses = stock.losses
+    report = storage.join(job.spool, REJECTED)
+    storage.write_text(report, stock.rejects.lines())
+    if losses.share > job.settings.max_rejected:
+        reasons = sorted(losses.reasons)
+        raise TooManyRejectedError(
+            f"{losses.share:.1%} was rejected, more than --max-rejected"
+            f" {job.settings.max_rejected:g} ({', '.join(reasons)}); see {report}. Mend the input,"
+            " or allow more; what was done is kept"
+        )
+    if not len(stock.found.lengths):
+        raise JobError(f"nothing came through; see {report}")

@@ -17,7 +17,7 @@ from wavemill.errors import JobError
 from wavemill.pipelines import crew
 from wavemill.pipelines.blocks import Blocks, SurveyBlock, block_name, deal_out
 from wavemill.pipelines.engine import Engine
-from wavemill.pipelines.job import Job
+from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.survey import Gatherer, Survey, SurveyConfig, survey
 from wavemill.pipelines.unit_names import as_names, write_names
 from wavemill.pipelines.watch import files_watch, watching
@@ -32,7 +32,7 @@ NAMES = "surveyed.units"
 """In the spool, for as long as the pipeline runs: the names of the units."""
 
 
-def survey_units(job: Job, units: Sequence[str], config: SurveyConfig) -> Survey:
+def survey_units(job: SpoolJob, units: Sequence[str], config: SurveyConfig) -> Survey:
     """Read units in order, few of them here and now, many by Beam.
 
     Raises:
@@ -57,7 +57,7 @@ def survey_units(job: Job, units: Sequence[str], config: SurveyConfig) -> Survey
 
 
 def _run(
-    job: Job, place: str, names: Sequence[str], to: tuple[SurveyConfig, str], missing: int
+    job: SpoolJob, place: str, names: Sequence[str], to: tuple[SurveyConfig, str], missing: int
 ) -> None:
     config, stage = to
     write_names(place, names)
@@ -71,7 +71,7 @@ def _run(
         job.run(engine, build, "surveying")
 
 
-def _engine_for(job: Job, units: int) -> Engine:
+def _engine_for(job: SpoolJob, units: int) -> Engine:
     if job.engine.is_local and units < UNITS_WORTH_A_PROCESS:
         return replace(job.engine, workers=1)
     return job.engine.settle(min(crew.available(), units // UNITS_WORTH_A_PROCESS + 1))

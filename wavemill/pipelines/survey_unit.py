@@ -18,6 +18,9 @@ TAR_BYTES = 1792
 LINE_BYTES = 800
 """About what a sample's lines take in the cuts and the NeMo manifest."""
 
+HYPOTHESES = "hypotheses"
+"""The stage of what no recognizer could hear."""
+
 MEASURES = ("clipping", "silence", "snr_db", "num_characters")
 """Columns of the segments that are numbers about their quality."""
 
@@ -49,6 +52,8 @@ class SurveyConfig:
     """(stage, name) of each token stream."""
     audio: str = "flac"
     """What will lie in the shards: flac, opus or none."""
+    heard: str | None = None
+    """The stage of hypotheses."""
 
 
 def survey_unit(unit: str, config: SurveyConfig, number: int = 0) -> pa.Table:
@@ -67,7 +72,7 @@ class _Unit:
     """One unit's segments and tokens side by side."""
 
     def __init__(self, unit: str, config: SurveyConfig) -> None:
-        self._config = config
+        self._config, self._unit = config, unit
         self._segments = UnitReader(unit_url(config.spool, config.segments, unit))
         self._streams = [
             (name, UnitReader(unit_url(config.spool, stage, unit)))
@@ -100,6 +105,9 @@ class _Unit:
         found: dict[int, RejectRow] = {}
         stages = [("segment", self._segments)]
         stages += [(f"tokenize:{name}", reader) for name, reader in self._streams]
+        if self._config.heard is not None:
+            heard = unit_url(self._config.spool, self._config.heard, self._unit)
+            stages.append((HYPOTHESES, UnitReader(heard)))
         for stage, reader in stages:
             reasons = reader.column("reject_reason")
             for row, reason in enumerate(reasons):

@@ -6,7 +6,7 @@ shuffles, stays small however many units there are.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 import numpy as np
@@ -18,12 +18,12 @@ from wavemill.pipelines import crew
 from wavemill.pipelines.blocks import Blocks, NameUnits, deal_out
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.job import Job
+from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.stages import FingerprintUnit, SegmentUnit, TokenizeUnit
 from wavemill.pipelines.unit_names import UnitNames, as_names, write_names
 from wavemill.pipelines.watch import UnitWatch, watching
 from wavemill.records import recording_from_row
 from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url
-from wavemill.tokenizers import make_tokenizers
 
 WANTED = "wanted.units"
 """In the spool, for as long as a pipeline runs: the names of the units that it is to make."""
@@ -37,6 +37,7 @@ one; where there are more, none of them is long beside the whole."""
 MOST_WATCHED = 1 << 14
 """Units whose names are held to see which are done: of more, some stand for all."""
 
+AnyJob = TypeVar("AnyJob", bound=SpoolJob)
 Pending = Mapping[str, npt.NDArray[np.bool_]]
 """Which of the units each stage has yet to make, [N]."""
 Steps = Sequence[tuple[str, beam.DoFn]]
@@ -65,11 +66,20 @@ def unit_steps(job: Job, missing: Mapping[str, int]) -> Steps:
 
 
 def run_units(
-    job: Job,
+    job: AnyJob,
     units: Sequence[str],
-    make_steps: Callable[[Job, Mapping[str, int]], Steps] = unit_steps,
+    make_steps: Callable[[AnyJob, Mapping[str, int]], Steps],
+    what: str = "segmenting and tokenizing",
 ) -> int:
-    """Segment and tokenize what is missing; return how many unit files were there already."""
+    """Make what is missing; return how many unit files were there already.
+
+    Args:
+        job: whose units they are.
+        units: their names.
+        make_steps: given how many units each stage has yet to make, returns the steps.
+        what: is done, for an error.
+
+    """
     job.notes.begin("units")
     pending = job.pending(units)
     missing = count_missing(pending)
@@ -92,19 +102,19 @@ def run_units(
             steps=make_steps(job, missing),
         )
         with watching(job, "units", watch.total, watch.look):
-            job.run(engine, build, "segmenting and tokenizing")
+            job.run(engine, build, what)
     storage.remove(place)  # a job that was killed with all units made left it
     if reused:
         job.reporter.say(f"units: {reused} files were there before")
     return reused
 
 
-def _can_weigh(job: Job, units: int) -> bool:
+def _can_weigh(job: SpoolJob, units: int) -> bool:
     """Say whether it takes next to no time."""
     return storage.is_local(job.spool) and units <= MOST_WEIGHED
 
 
-def _weight(job: Job, unit: str) -> int:
+def _weight(job: SpoolJob, unit: str) -> int:
     """Say how much there is of a unit, in bytes: of its segments once they are cut."""
     cut = unit_url(job.spool, job.settings.segments_stage, unit)
     if storage.is_file(cut):
@@ -141,12 +151,11 @@ def unit_pipeline(pipeline: Any, *, spool: str, names: str, count: int, steps: S
         done |= label >> beam.ParDo(step)
 
 
-def _crewed(job: Job, units: int) -> Engine:
+def _crewed(job: SpoolJob, units: int) -> Engine:
     """Give a job's engine as many workers as so many units are worth, unless it was told."""
     engine = job.engine
     if not engine.is_local or engine.workers or min(units, crew.available()) < 2:
         return engine
-    if crew.need_gpu(job.settings.tokenizers):
+    if job.needs_gpu:
         return engine.settle(1)
-    cost = crew.measure(make_tokenizers(job.settings.tokenizers))
-    return engine.settle(crew.worth(units, int(job.settings.unit_mb * 2**20), cost))
+    return engine.settle(crew.worth(units, job.settings.unit_bytes, job.measure()))

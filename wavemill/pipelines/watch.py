@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from wavemill import storage
-from wavemill.pipelines.job import Job
 from wavemill.pipelines.progress import POLL_SECONDS, Seen
+from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.survey_unit import seconds_of
 from wavemill.spool import UnitReader, unit_url
 
@@ -24,14 +24,14 @@ MAX_REASONS = 3
 
 
 def watching(
-    job: Job, name: str, total: int, look: Callable[[], Seen]
+    job: SpoolJob, name: str, total: int, look: Callable[[], Seen]
 ) -> contextlib.AbstractContextManager[None]:
     """Show what `look` sees of a job's spool for as long as the block runs."""
     pause = POLL_SECONDS if storage.is_local(job.spool) else STORE_SECONDS
     return job.reporter.counting(name, total, look, pause)
 
 
-def files_watch(job: Job, stage: str) -> Callable[[], Seen]:
+def files_watch(job: SpoolJob, stage: str) -> Callable[[], Seen]:
     """Return a function that counts the files which come to a folder of the spool from now on."""
     before = job.count_finished(stage)
     return lambda: Seen(done=job.count_finished(stage) - before)
@@ -50,7 +50,9 @@ def in_words(rejects: Mapping[str, float]) -> str:
 class UnitWatch:
     """Watches the units that a job has yet to make."""
 
-    def __init__(self, job: Job, pending: Mapping[str, set[str]], total: int | None = None) -> None:
+    def __init__(
+        self, job: SpoolJob, pending: Mapping[str, set[str]], total: int | None = None
+    ) -> None:
         """Watch those that each stage has yet to make, the stages in their order.
 
         Args:
@@ -60,7 +62,7 @@ class UnitWatch:
 
         """
         self._job = job
-        self._segments, self._streams = job.settings.segments_stage, job.token_stages
+        self._segments, self._streams = job.settings.segments_stage, job.row_stages
         self._started = time.monotonic()
         self._waiting: dict[str, set[str]] = {}
         """Units by the last stage that they wait for: mostly there is one such stage."""

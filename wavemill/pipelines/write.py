@@ -93,7 +93,7 @@ def _write_shards(
     sources = ShardSources(
         spool=job.spool,
         segments=job.settings.segments_stage,
-        streams=tuple(zip(job.token_stages, job.facts, strict=True)),
+        streams=job.streams,
         audio=job.settings.audio,
     )
     runs = [Blocks(*run) for run in runs_of_zeros(done)]
