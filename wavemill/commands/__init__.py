@@ -5,6 +5,7 @@ import click
 from wavemill.commands.add import add
 from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
+from wavemill.commands.export import export
 from wavemill.commands.fit import fit
 from wavemill.commands.generate import generate
 from wavemill.commands.hypotheses import hypotheses
@@ -25,4 +26,5 @@ from wavemill.commands.transcribe import transcribe
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
     transcribe, hypotheses, rescore, score, fit, tokenizers, recipes, doctor,
+    transcribe, hypotheses, score, export, fit, tokenizers, recipes, doctor,
 )  # fmt: skip

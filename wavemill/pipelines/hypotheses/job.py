@@ -17,6 +17,7 @@ from wavemill.hypotheses.recognizers import (
     distinct,
     make_recognizer,
 )
+from wavemill.packages import require
 from wavemill.pipelines import crew
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.hypotheses.conditions import Room
@@ -120,6 +121,7 @@ def make_hypotheses_job(
     check_out(settings.out, settings.inputs, FACTS)
     if not settings.of_dataset:
         make_segmenter(settings.segmenter)
+    require("rapidfuzz", "hypotheses", "counting errors")
     normalizer = Normalizer(settings.normalizer)
     recognizer = make_recognizer(settings.recognizer)
     if settings.conditions.noise_from is not None:

@@ -38,8 +38,8 @@ def tally_of(utterances: Sequence[Utterance]) -> dict[str, Tally]:
 
 def add(to: Tally, counts: Mapping[str, float]) -> None:
     """Add counts to others."""
-    for name, count in counts.items():
-        to[name] = to.get(name, 0) + count
+    for name, number in counts.items():
+        to[name] = to.get(name, 0) + number
 
 
 def rates(counts: Mapping[str, float]) -> dict[str, Any]:

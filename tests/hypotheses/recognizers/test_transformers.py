@@ -1,0 +1,72 @@
+"""Models of the transformers package, small ones with random weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from tests.hypotheses.recognizers.heard import clip, hear, recognizer
+from tests.tokenizers.teachers import tiny
+from wavemill.errors import UsageError
+
+LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'"]
+
+
+@pytest.fixture(scope="module")
+def ctc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wav2vec 2.0 that spells."""
+    folder = tmp_path_factory.mktemp("ctc")
+    (folder / "vocab.json").write_text(json.dumps({c: n for n, c in enumerate(LETTERS)}))
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(
+        str(folder / "vocab.json"), pad_token="<pad>", word_delimiter_token="|"
+    )
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
+    transformers.Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+    config = transformers.Wav2Vec2Config(
+        **tiny._SPEECH_ENCODER, vocab_size=len(LETTERS), pad_token_id=0
+    )
+    torch.manual_seed(3)
+    transformers.Wav2Vec2ForCTC(config).eval().save_pretrained(folder)
+    return folder
+
+
+def test_a_ctc_model_is_searched_with_a_beam_and_its_first_is_the_likeliest(ctc: Path) -> None:
+    made, heard = recognizer("transformers", model=ctc, beam=6), clip("calling")
+    found = hear(made, heard)
+    assert len({one.text for one in found}) == len(found) == 6
+    scores = [one.score for one in found]
+    assert scores == sorted(scores, reverse=True)
+    # No path of CTC can be likelier than all that spell the best text.
+    model = transformers.AutoModelForCTC.from_pretrained(ctc)
+    inputs = transformers.AutoProcessor.from_pretrained(ctc)(
+        heard, sampling_rate=16_000, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        scores_TV = model(**inputs).logits[0].log_softmax(-1)
+    for one in found:
+        ids = [LETTERS.index("|" if letter == " " else letter) for letter in one.text]
+        if one.units != len(ids):  # a text loses the blanks at its ends
+            continue
+        total = -torch.nn.functional.ctc_loss(
+            scores_TV[:, None].double(), torch.tensor([ids]), torch.tensor([len(scores_TV)]),
+            torch.tensor([len(ids)]), blank=0, reduction="sum",
+        )  # fmt: skip
+        assert one.log_probability <= float(total) + 1e-3
+    assert hear(made, heard) == found
+
+
+def test_a_clip_of_one_sample_is_heard(ctc: Path) -> None:
+    assert hear(recognizer("transformers", model=ctc, beam=2), np.zeros(1, np.float32)) is not None
+
+
+def test_what_cannot_be_is_told(ctc: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing can be drawn of it"):
+        recognizer("transformers", model=ctc, samples=3)
+    transformers.BertConfig(hidden_size=8).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="no speech model that writes texts"):
+        recognizer("transformers", model=tmp_path)
+    with pytest.raises(UsageError, match="there is no file or folder"):
+        recognizer("transformers", model=tmp_path / "none")

@@ -1,0 +1,75 @@
+"""Whisper by CTranslate2 and by transformers: the same weights hear the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.hypotheses.recognizers import tiny_whisper
+from tests.hypotheses.recognizers.heard import clip, hear, recognizer
+from wavemill.errors import UsageError
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("whisper")
+    tiny_whisper.make(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def converted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("converted") / "whisper"
+    tiny_whisper.convert(folder, place)
+    return place
+
+
+def test_scores_are_those_that_the_model_gives_and_the_best_comes_first(
+    folder: Path, converted: Path
+) -> None:
+    heard = clip("calling")
+    ours = hear(recognizer("whisper", model=converted, beam=8), heard)
+    theirs = hear(recognizer("transformers", model=folder, beam=8, max_tokens=6), heard)
+    scores = [one.score for one in ours]
+    assert len(ours) == 8
+    assert scores == sorted(scores, reverse=True)
+    by_text = {one.text: one for one in theirs}
+    both = [one for one in ours if one.text in by_text]
+    assert both
+    for one in both:
+        assert one.units == by_text[one.text].units
+        assert one.log_probability == pytest.approx(by_text[one.text].log_probability, abs=0.02)
+
+
+def test_what_is_drawn_depends_on_the_seed_alone(converted: Path) -> None:
+    drawing = recognizer("whisper", model=converted, samples=6)
+    assert drawing.facts.draws
+    heard = clip("calling")
+    first = hear(drawing, heard, seed=1)
+    assert hear(drawing, heard, seed=2) != first
+    assert hear(drawing, heard, seed=1) == first
+    beam = recognizer("whisper", model=converted)
+    assert not beam.facts.draws
+    assert beam.facts.digest != drawing.facts.digest
+
+
+def test_what_transformers_draws_depends_on_the_seed_alone(folder: Path) -> None:
+    drawing = recognizer("transformers", model=folder, samples=4, max_tokens=5)
+    heard = clip("calling")
+    first = hear(drawing, heard, seed=1)
+    assert hear(drawing, heard, seed=2) != first
+    assert hear(drawing, heard, seed=1) == first
+
+
+def test_what_is_missing_is_told(converted: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no CTranslate2 Whisper model"):
+        recognizer("whisper", model=tmp_path)
+    (tmp_path / "model.bin").write_bytes((converted / "model.bin").read_bytes())
+    (tmp_path / "vocabulary.json").write_bytes((converted / "vocabulary.json").read_bytes())
+    (tmp_path / "config.json").write_bytes((converted / "config.json").read_bytes())
+    with pytest.raises(UsageError, match=r"has no tokenizer\.json"):
+        recognizer("whisper", model=tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(UsageError, match="is damaged"):
+        recognizer("whisper", model=tmp_path)
