@@ -20,9 +20,12 @@ def card(content: Mapping[str, Any]) -> Iterator[str]:
         f" {settings['n']} different hypotheses, the best first, on average"
         f" {totals['hypotheses']:.2f}; {totals['short']:,} have fewer (`is_short`), none is"
         f" repeated. {totals['references']:,} have a reference."
-        f" {totals['rejected_recordings']:,} of {totals['recordings']:,} recordings did not come"
-        " through whole (`rejected.jsonl`)."
     )
+    if "recordings" in totals:
+        yield (
+            f"{totals['rejected_recordings']:,} of {totals['recordings']:,} recordings did not come"
+            " through whole (`rejected.jsonl`)."
+        )
     yield ""
     yield from _origin(content)
     yield from ("", "## Splits", "")

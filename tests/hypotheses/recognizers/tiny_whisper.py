@@ -1,4 +1,4 @@
-"""A small Whisper with random weights that writes words, in transformers' and CTranslate2's form."""
+"""A small Whisper with random weights that writes words, for transformers and CTranslate2."""
 
 import json
 from pathlib import Path

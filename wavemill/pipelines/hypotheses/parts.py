@@ -9,21 +9,17 @@ import numpy as np
 from wavemill import storage
 from wavemill.columns import Array, pieces_of
 from wavemill.digest import digest
-from wavemill.hypotheses.folder import part_name, write_part
+from wavemill.hypotheses.folder import part_name
+from wavemill.hypotheses.making import PART_UTTERANCES, write_counted
 from wavemill.hypotheses.normalize import Normalizer
 from wavemill.hypotheses.records import Utterance
 from wavemill.pipelines import unit_names
 from wavemill.pipelines.hypotheses.job import HypothesesJob
 from wavemill.pipelines.hypotheses.recognize import utterances_of
 from wavemill.pipelines.hypotheses.settings import PARTS_VERSION, HypothesesSettings
-from wavemill.pipelines.hypotheses.tally import Tally, add, tally_of
 from wavemill.pipelines.unit_names import digest_of
 from wavemill.records import to_json
 from wavemill.spool import UnitReader, unit_url
-
-PART_UTTERANCES = 50_000
-"""A part is closed by the unit with which it has as many."""
-AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,23 +99,12 @@ def count_utterances(unit_of_each: Array, num_units: int) -> list[int]:
     return found
 
 
-def write(plan: PartSources, number: int, normalizer: Normalizer) -> dict[str, Tally]:
-    """Write a part, then its marker; return what was counted."""
-    counts: dict[str, Tally] = {}
-    languages: set[str] = set()
+def write(plan: PartSources, number: int, normalizer: Normalizer) -> int:
+    """Write a part, then its marker; return how many utterances it has."""
     units = unit_names.read_names(plan.names, *plan.starts[number : number + 2])
-    place = plan.part(number)
-    write_part(place, _counted(_utterances(plan, units, normalizer), counts, languages))
-    note = {
-        "name": part_name(number),
-        "utterances": int(sum(one["utterances"] for one in counts.values())),
-        "bytes": storage.info(place).size,
-        "sha256": storage.sha256_of(place),
-        "counts": counts,
-        "languages": sorted(languages),
-    }
+    note = write_counted(plan.out, number, _utterances(plan, units, normalizer))
     storage.write_text(plan.marker(number), [to_json(note)])
-    return counts
+    return int(note["utterances"])
 
 
 def is_written(plan: PartSources, number: int) -> bool:
@@ -141,22 +126,3 @@ def _utterances(
         found = utterances_of(segments, heard, normalizer, settings.count, settings.language)
         for one in found:
             yield replace(one, split=settings.splitting.of(one))
-
-
-def _counted(
-    utterances: Iterable[Utterance], counts: dict[str, Tally], languages: set[str]
-) -> Iterator[Utterance]:
-    waiting: list[Utterance] = []
-
-    def count() -> None:
-        languages.update(one.language for one in waiting if one.language)
-        for split, tally in tally_of(waiting).items():
-            add(counts.setdefault(split, {}), tally)
-        waiting.clear()
-
-    for one in utterances:
-        waiting.append(one)
-        if len(waiting) == AT_ONCE:
-            count()
-        yield one
-    count()

@@ -84,8 +84,7 @@ class WritePart(Step):
             self._normalizer = self._normalizer or Normalizer(self._plan.settings.normalizer)
             whereabouts.note(f"part {number} of {self._plan.out}")
             with metrics.making(metrics.PARTS, "parts") as tally:
-                counts = write(self._plan, number, self._normalizer)
-                tally["utterances"] += int(sum(one["utterances"] for one in counts.values()))
+                tally["utterances"] += write(self._plan, number, self._normalizer)
         else:
             metrics.found(metrics.PARTS, "parts")
         yield number
