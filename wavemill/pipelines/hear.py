@@ -15,7 +15,7 @@ from wavemill.models.facts import check_data, data_facts
 from wavemill.pipelines.clips import opened
 from wavemill.pipelines.ingest import read_inputs
 from wavemill.records import Recording
-from wavemill.sharding.dataset import NAME, Dataset
+from wavemill.sharding.dataset import Dataset, is_dataset
 from wavemill.tokenizers.features import SAMPLE_RATE
 
 Tell = Callable[[str], None]
@@ -23,11 +23,6 @@ Tell = Callable[[str], None]
 
 BATCH_SECONDS = 120.0
 """Of a dataset, that are read at once."""
-
-
-def is_dataset(url: str) -> bool:
-    """Say whether an input is a prepared dataset."""
-    return storage.is_folder(url) and storage.is_file(storage.join(url, NAME))
 
 
 def check_input(url: str, recipe: Asr) -> None:

@@ -97,6 +97,11 @@ class Dataset:
         return content if whole and content["dataset"] == self.content["digest"] else None
 
 
+def is_dataset(url: str) -> bool:
+    """Say whether an input is a prepared dataset."""
+    return storage.is_folder(url) and storage.is_file(storage.join(url, NAME))
+
+
 def content_sha256(content: Mapping[str, Any]) -> str:
     """Digest all that a `dataset.json` holds but this digest itself, as canonical JSON."""
     return sha256(canonical({name: value for name, value in content.items() if name != SEAL}))

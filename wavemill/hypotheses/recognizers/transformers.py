@@ -4,6 +4,7 @@ Whisper, Moonshine, Speech2Text; wav2vec 2.0, HuBERT, WavLM, Data2Vec. A folder 
 with the model and its processor. Of CTC the beam of prefixes is ours (`models/asr/ctc_search.py`).
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -75,7 +76,7 @@ class TransformersRecognizer:
             UsageError: it cannot be had, or is no such model.
 
         """
-        package = require("transformers", EXTRA, WHAT)
+        self._package = package = require("transformers", EXTRA, WHAT)
         folder = find_model(config.model, WHAT)
         self._config, self._place = config, config.place(WHAT)
         try:
@@ -150,19 +151,30 @@ class TransformersRecognizer:
 
     def _by_decoder(self, heard: Tensor, request: Request) -> list[Transcript]:
         config, model = self._config, self._model
-        how: dict[str, Any] = {"num_beams": config.beam, "num_return_sequences": config.beam}
+        how: dict[str, Any] = {"num_beams": config.beam, "num_return_sequences": config.beam,
+                               "do_sample": False}  # fmt: skip
         if config.samples:
             how = {"do_sample": True, "num_return_sequences": config.samples, "num_beams": 1,
                    "temperature": config.temperature, "top_k": 0}  # fmt: skip
-        prompt = self._whisper_prompt(heard, request.language or config.language)
-        if prompt:
-            how["decoder_input_ids"] = torch.tensor([prompt], device=heard.device)
+        prompt = self._prompt(heard, request.language or config.language)
+        told = copy.deepcopy(model.generation_config)
+        told.forced_decoder_ids = None  # what Whisper's old checkpoints have in place of a prompt
         with torch.random.fork_rng(devices=[heard.device] if heard.is_cuda else []):
             torch.manual_seed(request.seed % 2**63)
-            sequences = model.generate(heard, max_new_tokens=config.max_tokens, **how)
-        special = set(self._tokenizer.all_special_ids) | {model.config.pad_token_id}
-        texts = {tuple(i for i in ids if i not in special) for ids in sequences.tolist()}
-        return self._score(heard, prompt or [model.config.decoder_start_token_id], sorted(texts))
+            # Whisper's own `generate` searches window by window, and takes no prompt.
+            sequences = self._package.GenerationMixin.generate(
+                model,
+                heard,
+                generation_config=told,
+                decoder_input_ids=torch.tensor([prompt], device=heard.device),
+                max_new_tokens=config.max_tokens,
+                **how,
+            )
+        special = {*self._tokenizer.all_special_ids, told.pad_token_id}
+        texts = {
+            tuple(i for i in ids[len(prompt) :] if i not in special) for ids in sequences.tolist()
+        }
+        return self._score(heard, prompt, sorted(texts))
 
     def _score(
         self, heard: Tensor, prompt: Sequence[int], texts: Sequence[tuple[int, ...]]
@@ -188,13 +200,13 @@ class TransformersRecognizer:
             how["group_tokens"] = False
         return str(self._tokenizer.decode(ids, **how)).strip()
 
-    def _whisper_prompt(self, heard: Tensor, language: str | None) -> list[int]:
-        """Return what a Whisper is told before its text; nothing for other models."""
+    def _prompt(self, heard: Tensor, language: str | None) -> list[int]:
+        """Return what stands before the text: a token to begin with, and what Whisper is told."""
         config = self._model.generation_config
+        start = config.decoder_start_token_id
         plain = getattr(config, "no_timestamps_token_id", None)
         if plain is None:
-            return []
-        start = self._model.config.decoder_start_token_id
+            return [start]
         if not getattr(config, "is_multilingual", False):
             return [start, plain]
         code = (language or "").lower().replace("_", "-").split("-", 1)[0]

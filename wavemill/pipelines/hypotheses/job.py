@@ -27,7 +27,7 @@ from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.segmenters import make_segmenter
 from wavemill.pipelines.spool_job import SpoolJob
 from wavemill.pipelines.survey_unit import SurveyConfig
-from wavemill.sharding.dataset import NAME, Dataset
+from wavemill.sharding.dataset import Dataset, is_dataset
 from wavemill.tokenizers.threads import torch_threads
 
 MEASURED_SECONDS = 2.0
@@ -96,7 +96,7 @@ def find_dataset(inputs: Sequence[str]) -> Dataset | None:
         DatasetError: it cannot be read.
 
     """
-    urls = [url for url in inputs if storage.is_file(storage.join(storage.folder_url(url), NAME))]
+    urls = [url for url in inputs if is_dataset(url)]
     if not urls:
         return None
     if len(inputs) > 1:
