@@ -10,8 +10,10 @@ import soundfile
 from tests.conftest import SPEECH, UTTERANCES, read_jsonl
 from wavemill.cli import main
 from wavemill.errors import DatasetError, JobError, UsageError
+from wavemill.hypotheses.recognizers import Request, make_recognizer
 from wavemill.models.asr.pieces import Pieces
 from wavemill.models.training.run import load_run
+from wavemill.specs import Spec
 
 SETTINGS = ("width=16", "heads=2", "channels=4", "encoder_layers=1")
 HELLO = SPEECH / "audio" / "hello.flac"
@@ -62,6 +64,20 @@ def test_each_recording_has_a_row_of_different_texts_the_best_first(
         )
     assert found["inputs"][str(UTTERANCES)]["words"] > 200
     assert found["wer"] == found["inputs"][str(UTTERANCES)]["wer"]
+
+
+def test_the_recognizer_of_hypotheses_hears_what_transcribe_hears(
+    trained: Path, tmp_path: Path
+) -> None:
+    run("transcribe", trained, HELLO, "--out", tmp_path / "a", "--n", 3, "--beam", 3)
+    heard, _ = soundfile.read(HELLO, dtype="float32")
+    one = make_recognizer(Spec.parse(f"wavemill:run={trained},beam=3"))
+    found = list(one.hear(heard, Request(count=3)))
+    assert [(each.text, round(each.score, 6)) for each in found] == [
+        (each["text"], each["score"]) for each in read_jsonl(tmp_path / "a")[0]["nbest"]
+    ]
+    other = make_recognizer(Spec.parse(f"wavemill:run={trained},beam=4"))
+    assert one.facts.digest != other.facts.digest
 
 
 def test_a_dataset_is_recognized_as_the_files_that_it_was_prepared_from(

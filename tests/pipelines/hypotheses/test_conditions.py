@@ -49,9 +49,9 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         {"noise_db": 1000.0},
         {"reverb_seconds": 0.0},
     ):
-        with pytest.raises(UsageError, match="--noise|--reverb"):
+        with pytest.raises(UsageError, match=r"--noise|--reverb"):
             Conditions(**settings)  # type: ignore[arg-type]
     (tmp_path / "a.txt").write_text("no audio")
     babble = Conditions(noise_db=1, noise_kind="babble", noise_from=str(tmp_path))
-    with pytest.raises(UsageError, match="no audio in it|cannot|nothing"):
+    with pytest.raises(UsageError, match=r"no audio in it|cannot|nothing"):
         Room(babble, 16_000, 0)
