@@ -18,6 +18,7 @@ from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
 from wavemill.commands.rescore import rescore
+from wavemill.commands.recognizers import recognizers
 from wavemill.commands.score import score
 from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
@@ -27,4 +28,5 @@ COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
     transcribe, hypotheses, rescore, score, fit, tokenizers, recipes, doctor,
     transcribe, hypotheses, score, export, fit, tokenizers, recipes, doctor,
+    transcribe, hypotheses, score, export, fit, tokenizers, recognizers, recipes, doctor,
 )  # fmt: skip

@@ -26,7 +26,7 @@ from wavemill.commands.running import (
     "--recognizer",
     metavar="NAME[:k=v,...]",
     required=True,
-    help="pocketsphinx, whisper:model=..., transformers:model=... or wavemill:run=...",
+    help="As pocketsphinx or whisper:model=FOLDER; `wavemill recognizers` lists them.",
 )
 @click.option("--n", "count", type=int, default=5, show_default=True, help="Hypotheses of each.")
 @click.option(

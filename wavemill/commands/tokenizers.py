@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from wavemill.commands.described import described, settings_text
 from wavemill.commands.output import as_json, emit, table
 
 
@@ -34,9 +35,7 @@ def tokenizers(*, json_: bool) -> None:
 
 
 def _row(name: str, row: dict[str, Any]) -> tuple[str, ...]:
-    settings = ", ".join(
-        f"{key}={'...' if value is None else value}" for key, value in row["settings"].items()
-    )
+    settings = settings_text(row["settings"])
     name += "*" if row["missing"] else ""
     if "num_codebooks" not in row:
         return name, "", "", "", row["weights"], row["long_audio"], settings
@@ -54,27 +53,14 @@ def _names() -> list[str]:
 
 def _facts(name: str) -> dict[str, Any]:
     """Say what a tokenizer takes, and, where its weights are inside, what it gives."""
-    from dataclasses import MISSING, asdict, fields
+    from dataclasses import asdict
 
-    from wavemill.packages import is_installed, pip_line
     from wavemill.specs import Spec
     from wavemill.tokenizers import make_tokenizer
     from wavemill.tokenizers.table import TOKENIZERS
 
     build, config = TOKENIZERS[name]
-    stated = [field for field in fields(config) if field.name != "name"]
-    stated.sort(key=lambda field: field.name not in config.__annotations__)  # inherited ones last
-    needs = [field.name for field in stated if field.default is MISSING]
-    settings = {f.name: None if f.default is MISSING else f.default for f in stated}
-    missing = [package for package in build.packages if not is_installed(package)]
-    about: dict[str, Any] = {
-        "needs": needs,
-        "settings": settings,
-        "missing": missing,
-        "install": pip_line(build.extra) if build.extra else "",
-        "weights": build.weights,
-        "long_audio": build.long_audio,
-    }
+    about = {**described(build, config), "long_audio": build.long_audio}
     if build.weights == "inside":
         return {**asdict(make_tokenizer(Spec(name=name)).facts), **about}
     return about
