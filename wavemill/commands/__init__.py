@@ -17,8 +17,8 @@ from wavemill.commands.plan import plan
 from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
-from wavemill.commands.rescore import rescore
 from wavemill.commands.recognizers import recognizers
+from wavemill.commands.rescore import rescore
 from wavemill.commands.score import score
 from wavemill.commands.tokenizers import tokenizers
 from wavemill.commands.train import train
@@ -26,7 +26,5 @@ from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
-    transcribe, hypotheses, rescore, score, fit, tokenizers, recipes, doctor,
-    transcribe, hypotheses, score, export, fit, tokenizers, recipes, doctor,
-    transcribe, hypotheses, score, export, fit, tokenizers, recognizers, recipes, doctor,
+    transcribe, hypotheses, rescore, score, export, fit, tokenizers, recognizers, recipes, doctor,
 )  # fmt: skip
