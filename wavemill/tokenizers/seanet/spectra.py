@@ -74,4 +74,5 @@ class Synthesis(nn.Module):
             windows_BFN = torch.fft.irfft(bins, n=SYNTHESIS * self.hop) * self.window
             first_BFN, second_BFN = windows_BFN.chunk(2, dim=-1)
             before_BNF = after_last(self, second_BFN.transpose(1, 2), 1, state)[..., :-1]
-            return (first_BFN + before_BNF.transpose(1, 2)).flatten(1)[:, None]
+            audio_BN: Tensor = (first_BFN + before_BNF.transpose(1, 2)).flatten(1)
+            return audio_BN[:, None]
