@@ -22,8 +22,10 @@ class CodecConfig(CodecSizes):
     """Weight of fooling the discriminator; with 0 there is none."""
     features: float = 4.0
     """Weight of having the features that the discriminator finds in real audio."""
-    commitment: float = 1.0
-    """Weight of latents' distance to their codebooks' entries."""
+    commitment: float = 1 / 64
+    """Weight of latents' distance to their codebooks' entries. EnCodec has 1 for the mean of a
+    batch, beside gradients that are not divided by its 64 clips: with as much for each clip latents
+    follow their entries, and not what is heard."""
     ctc: float = 0.0
     """Weight of telling the text by the first codebook alone, as QDAC does; needs texts."""
     alphabet: str = "abcdefghijklmnopqrstuvwxyz'"
