@@ -2,13 +2,15 @@
 
     python benchmarks/models/codec.py [--work DIR] [quantizer=sq ...]
 
-English prompts (`asterisk-en`), a tenth of them held out. The figure is the mean absolute
-difference of log-mel frames (nats, 80 bands, 100 a second; what lies 40 dB under an average band of
-speech is raised to that) between held-out prompts and what is decoded of them:
+English prompts (`asterisk-en`), a tenth of them held out. Two figures, of held-out prompts and what
+is decoded of them: the mean absolute difference of their log-mel frames (nats, 80 bands, 100 a
+second; what lies 40 dB under an average band of speech is raised to that), and how loud the prompts
+are beside what is wrong with the waveform (dB, the mean of prompts; nothing but silence has 0):
 
     untrained     the same network before its first step
     mel codebook  each log-mel frame becomes the nearest of as many as the codec's bits can tell
-                  apart, drawn from the training part, and sound is made of them (`mel_codec.py`)
+                  apart, drawn from the training part, or of all there, and sound is made of them
+                  (`mel_codec.py`)
     frames alone  the same without sound, which no codec can claim: frames that need not go with
                   their neighbours
 """
@@ -40,7 +42,6 @@ from wavemill.tokenizers.features import FRAME_RATE, SAMPLE_RATE, log_mel
 CORPUS, HELD_OUT = "asterisk-en", 0.1
 FLOOR = 1e-4
 """Of the power of a mel band; 1 is about that of speech at -26 dBFS."""
-MOST_FRAMES = 1 << 16
 
 
 def measure(work: Path, *settings: str) -> dict[str, Any]:
@@ -59,25 +60,35 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
     assert isinstance(untrained, CodecModel)
     held_out = list(clips(data, held_out=True))
     bits = bits_a_second(trained)
-    size = min(MOST_FRAMES, 2 ** round(bits / FRAME_RATE))
+    size = 2 ** round(bits / FRAME_RATE)
     codebook = draw(np.concatenate([heard(clip) for clip in clips(data, held_out=False)]), size)
     chosen = [nearest(heard(clip), codebook) for clip in held_out]
     alone = [np.abs(mel - heard(clip)).mean() for mel, clip in zip(chosen, held_out, strict=True)]
-    sounds = [audible(mel, len(clip)) for mel, clip in zip(chosen, held_out, strict=True)]
+    sounds = {
+        "codec": [decoded(trained, clip) for clip in held_out],
+        "untrained": [decoded(untrained, clip) for clip in held_out],
+        "mel": [audible(mel, len(clip)) for mel, clip in zip(chosen, held_out, strict=True)],
+    }
+    off = {name: round(distance(held_out, found), 3) for name, found in sounds.items()}
+    snr = {name: round(signal_to_noise(held_out, found), 2) for name, found in sounds.items()}
+    baseline = f"mel codebook of {len(codebook):,} frames"
     return {
         "recipe": "codec",
-        "baseline": f"mel codebook of {len(codebook):,} frames",
-        "score": round(distance(held_out, [decoded(trained, clip) for clip in held_out]), 3),
-        "baseline_score": round(distance(held_out, sounds), 3),
+        "baseline": baseline,
+        "score": off["codec"],
+        "baseline_score": off["mel"],
         "unit": f"log-mel distance, {len(held_out)} prompts, {bits:,.0f} bit/s",
         "seconds": round(seconds),
-        "others": {
-            "untrained": round(
-                distance(held_out, [decoded(untrained, clip) for clip in held_out]), 3
-            ),
-            "frames alone": round(float(np.mean(alone)), 3),
-        },
-    }
+        "others": {"untrained": off["untrained"], "frames alone": round(float(np.mean(alone)), 3)},
+        "more": [
+            {"score": off["codec"], "baseline": "untrained", "baseline_score": off["untrained"],
+             "unit": "the same"},
+            {"score": snr["codec"], "baseline": baseline, "baseline_score": snr["mel"],
+             "unit": "signal to noise of waveforms, dB"},
+            {"score": snr["codec"], "baseline": "untrained", "baseline_score": snr["untrained"],
+             "unit": "the same"},
+        ],
+    }  # fmt: skip
 
 
 def prepared(work: Path) -> Path:
@@ -126,6 +137,15 @@ def distance(given: list[Frames], found: list[Frames]) -> float:
     """Return the mean distance of clips."""
     pairs = zip(given, found, strict=True)
     return float(np.mean([np.abs(heard(one) - heard(other)).mean() for one, other in pairs]))
+
+
+def signal_to_noise(given: list[Frames], found: list[Frames]) -> float:
+    """Return the mean of clips, in dB."""
+    pairs = zip(given, found, strict=True)
+    return float(
+        np.mean([10 * np.log10(np.square(one).sum() / np.square(one - other).sum())
+                 for one, other in pairs])
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -36,9 +36,10 @@ def as_table(rows: list[dict[str, Any]]) -> list[str]:
     """Lay results out in markdown."""
     lines = [f"| {' | '.join(HEAD)} |", f"|{'-|' * len(HEAD)}"]
     for row in rows:
-        cells = (f"`{row['recipe']}`", row["score"], row["baseline"], row["baseline_score"],
-                 row["unit"], f"{row['seconds']:,}")  # fmt: skip
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+        for one in (row, *row.get("more", ())):
+            cells = (f"`{row['recipe']}`", one["score"], one["baseline"], one["baseline_score"],
+                     one["unit"], f"{row['seconds']:,}")  # fmt: skip
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 

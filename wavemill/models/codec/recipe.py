@@ -27,9 +27,9 @@ class Codec(Recipe):
             filters=12,
             ratios="4x5x4x4",
             dim=64,
-            codebooks=4,
+            codebooks=16,
             codebook_size=256,
-            codebooks_from=60,
+            codebooks_from=300,
             adversarial=0,
             features=0,
         ),
@@ -43,7 +43,7 @@ class Codec(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=600, batch_size=12, learning_rate=2e-3, warmup=20, beta1=0.5, beta2=0.9,
+            steps=1700, batch_size=8, learning_rate=2e-3, warmup=20, beta1=0.5, beta2=0.9,
             weight_decay=0.0,
         ),
         "paper": TrainSettings(
