@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="greedy, ctc, attention or joint; the last that the model can, if left out.",
 )
 @click.option(
-    "--ctc-weight", type=float, default=0.3, show_default=True, help="Of CTC in joint search."
+    "--ctc-weight", type=float, help="Of CTC in joint search; as in training, if left out."
 )
 @click.option(
     "--chunk-seconds",

@@ -314,6 +314,9 @@ def test_a_search_that_a_model_cannot_do_is_refused() -> None:
     by_decoder = built(tiny("ctc_weight=0"))
     assert for_model(DecodingConfig(), by_ctc).method == "ctc"
     assert for_model(DecodingConfig(), by_decoder).method == "attention"
+    both = built(tiny("ctc_weight=0.6"))
+    assert for_model(DecodingConfig(), both).ctc_weight == 0.6
+    assert for_model(DecodingConfig(ctc_weight=0.2), both).ctc_weight == 0.2
     with pytest.raises(UsageError, match="--method joint: this model can greedy, ctc"):
         for_model(DecodingConfig(method="joint"), by_ctc)
     with pytest.raises(UsageError, match="--n 9: give 1 to 8"):

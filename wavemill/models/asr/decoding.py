@@ -32,8 +32,8 @@ class DecodingConfig:
     beam: int = 8
     count: int = 5
     """Texts of an utterance."""
-    ctc_weight: float = 0.3
-    """Of CTC in `joint`."""
+    ctc_weight: float | None = None
+    """Of CTC in `joint`; if None as in the model's training."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -45,7 +45,7 @@ class DecodingConfig:
 
 
 def for_model(config: DecodingConfig, model: AsrModel) -> DecodingConfig:
-    """Choose a method that a model can be searched by.
+    """Choose a method that a model can be searched by, and the weight of CTC.
 
     Raises:
         UsageError: the one that was asked for is none.
@@ -61,7 +61,8 @@ def for_model(config: DecodingConfig, model: AsrModel) -> DecodingConfig:
     method = config.method or there[-1]
     if method not in there:
         raise UsageError(f"--method {method}: this model can {', '.join(there)}")
-    return replace(config, method=method)
+    weight = model.ctc_weight if config.ctc_weight is None else config.ctc_weight
+    return replace(config, method=method, ctc_weight=weight)
 
 
 @torch.no_grad()
@@ -85,6 +86,7 @@ def search(
         assert scores_BTV is not None
         return _by_ctc(scores_BTV, frames_B, config)
     assert model.decoder is not None
+    assert config.ctc_weight is not None
     return BeamSearch(
         model.decoder,
         speech.features,

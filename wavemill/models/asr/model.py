@@ -53,6 +53,7 @@ class AsrModel(nn.Module):
         super().__init__()
         self.units, self.ctc_frames = units, config.ctc_frames
         self.augment, self.tempo = config.augment, config.tempo
+        self.ctc_weight = config.ctc_weight
         width, heads, dropout = config.width, config.heads, config.dropout
         layers = config.subsampling.bit_length() - 1
         if stream is None:

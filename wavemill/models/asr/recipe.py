@@ -51,18 +51,18 @@ class Asr(Recipe):
             channels=32,
             encoder_layers=4,
             decoder_layers=1,
-            width=144,
+            width=128,
             ctc_frames=1,
             # A little data teaches the decoder its texts by heart before it listens.
             ctc_weight=0.7,
-            augment=0.7,
+            augment=0.5,
             tempo=0.1,
         ),
         "paper": _PAPER,
         "unshifted": replace(_PAPER, encoder_layers=24, decoder_layers=24),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
-        "small": TrainSettings(steps=2000, batch_seconds=20, learning_rate=1e-3, warmup=100),
+        "small": TrainSettings(steps=2400, batch_seconds=20, learning_rate=1.5e-3, warmup=100),
         "paper": _PAPER_TRAINING,
         "unshifted": _PAPER_TRAINING,
     }
