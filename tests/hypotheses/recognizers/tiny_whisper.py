@@ -26,15 +26,16 @@ def make(folder: Path) -> None:
         d_model=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64, num_mel_bins=80,
         vocab_size=len(vocabulary), pad_token_id=0, bos_token_id=1, eos_token_id=0,
-        decoder_start_token_id=1, max_target_positions=16,
+        decoder_start_token_id=1,
     )  # fmt: skip
     torch.manual_seed(6)
     model = transformers.WhisperForConditionalGeneration(config).eval()
-    with torch.no_grad():  # so that words differ in how likely they are
-        model.model.decoder.embed_tokens.weight.mul_(60)
+    with torch.no_grad():  # a word follows itself, or the text ends
+        words = model.model.decoder.embed_tokens.weight.mul_(6)
+        words[0] = 0.7 * words[len(SPECIAL) :].sum(0)
     model.generation_config = transformers.GenerationConfig(
-        eos_token_id=0, pad_token_id=0, bos_token_id=1, decoder_start_token_id=1, max_length=16,
-        no_timestamps_token_id=2, is_multilingual=False, suppress_tokens=[],
+        eos_token_id=0, pad_token_id=0, bos_token_id=1, decoder_start_token_id=1, max_length=448,
+        no_timestamps_token_id=2, is_multilingual=False, suppress_tokens=[1, 2],
         begin_suppress_tokens=[],
     )  # fmt: skip
     model.save_pretrained(folder)

@@ -99,7 +99,7 @@ class PocketsphinxRecognizer:
             self._decoder.process_raw(pcm, full_utt=True)
             self._decoder.end_utt()
             best = self._decoder.hyp()
-            found = (_transcript(one) for one in self._decoder.nbest() if one and one.hypstr)
+            found = (_transcript(one) for one in self._decoder.nbest() or () if one and one.hypstr)
             first = list(islice(found, LOOKED_THROUGH))
         except RuntimeError as error:
             raise RejectedError(RECOGNIZER_FAILED, f"pocketsphinx: {error}") from error

@@ -159,6 +159,8 @@ class TransformersRecognizer:
         prompt = self._prompt(heard, request.language or config.language)
         told = copy.deepcopy(model.generation_config)
         told.forced_decoder_ids = None  # what Whisper's old checkpoints have in place of a prompt
+        told.max_length = None
+        told.update(max_new_tokens=config.max_tokens, **how)
         with torch.random.fork_rng(devices=[heard.device] if heard.is_cuda else []):
             torch.manual_seed(request.seed % 2**63)
             # Whisper's own `generate` searches window by window, and takes no prompt.
@@ -167,8 +169,6 @@ class TransformersRecognizer:
                 heard,
                 generation_config=told,
                 decoder_input_ids=torch.tensor([prompt], device=heard.device),
-                max_new_tokens=config.max_tokens,
-                **how,
             )
         special = {*self._tokenizer.all_special_ids, told.pad_token_id}
         texts = {
