@@ -71,7 +71,7 @@ def _lines(scores: "Scores") -> Iterator[str]:
     if scores.without_reference:
         yield f"{scores.without_reference:,} more have no reference, and are left out"
     yield ""
-    yield from figures(HEAD, [_row(one) for one in whole.systems])
+    yield from figures(HEAD, [_row(one, whole.systems[0]) for one in whole.systems])
     yield ""
     for name, flags in scores.flags.items():
         yield _told(whole.score(name), scores.missing[name], flags)
@@ -80,13 +80,14 @@ def _lines(scores: "Scores") -> Iterator[str]:
         yield from _by(str(by), [group for group in scores.groups if group.by == by])
 
 
-def _row(one: "Score") -> tuple[str, ...]:
+def _row(one: "Score", best: "Score") -> tuple[str, ...]:
+    compared = one is not best
     return (
         one.name,
-        f"{one.wer:.2%}".rstrip("%"),
+        f"{100 * one.wer:.2f}",
         _between(one.wer_interval),
-        f"{100 * one.difference:+.2f}" if one.difference else "",
-        _between(one.difference_interval) if one.difference else "",
+        f"{100 * one.difference:+.2f}" if compared else "",
+        _between(one.difference_interval) if compared else "",
         "" if one.cer is None else f"{100 * one.cer:.2f}",
         f"{one.errors:,}",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hypotheses.drawn import UTTERANCES
@@ -93,6 +93,7 @@ def test_a_published_file_is_scored_as_a_folder_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trainer", [False, True])
+@settings(max_examples=30)
 @given(utterances=st.lists(UTTERANCES, max_size=4))
 def test_what_is_written_is_read_back(
     utterances: Sequence[Utterance], trainer: bool, tmp_path_factory: pytest.TempPathFactory

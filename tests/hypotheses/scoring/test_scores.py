@@ -7,7 +7,7 @@ from pathlib import Path
 import jiwer
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hypotheses.drawn import TEXTS, UTTERANCES, make_folder
@@ -41,6 +41,7 @@ def bounds_hold(group: Group) -> bool:
     return composed.wer <= chosen.wer <= best.wer and chosen.cer <= best.cer
 
 
+@settings(max_examples=50)
 @given(utterances=st.lists(ANY, min_size=1, max_size=8))
 def test_no_oracle_is_worse_than_what_it_bounds_in_any_group(
     utterances: Sequence[Utterance], tmp_path_factory: pytest.TempPathFactory
@@ -61,6 +62,7 @@ def test_no_oracle_is_worse_than_what_it_bounds_in_any_group(
         assert sum(part.score("o_nb").errors for part in parts) == found.whole.score("o_nb").errors
 
 
+@settings(max_examples=50)
 @given(utterances=st.lists(UTTERANCES, min_size=1, max_size=8))
 def test_rates_are_those_of_jiwer(
     utterances: Sequence[Utterance], tmp_path_factory: pytest.TempPathFactory

@@ -39,6 +39,7 @@ class Score:
     """Of the WER to that of the 1-best; below 0 is better."""
     difference_interval: Interval | None
     verdict: str | None
+    """`below`, `above` or `undecided`; None of the 1-best."""
     character_errors: int | None
     cer: float | None
     """None for the compositional oracle, which is one of words."""
@@ -85,8 +86,15 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """Return all of it, as JSON."""
         fields = dataclasses.asdict(self)
-        whole = {name: value for name, value in fields.pop("whole").items() if value is not None}
-        return {**fields, **whole, "confidence": CONFIDENCE}
+        whole, groups = fields.pop("whole"), fields.pop("groups")
+        counts = {name: whole[name] for name in ("utterances", "words", "characters")}
+        return {
+            **fields,
+            "confidence": CONFIDENCE,
+            **counts,
+            "systems": whole["systems"],
+            "groups": groups,
+        }
 
 
 def score(
@@ -183,7 +191,7 @@ def _group(table: Table, rows: npt.NDArray[np.int64], resamples: int, seed: int)
                 wer_interval=interval(of_words[:, place]),
                 difference=wer - best,
                 difference_interval=between,
-                verdict=_verdict(between),
+                verdict=_verdict(between) if place else None,
                 character_errors=in_characters,
                 cer=None if in_characters is None else rate(in_characters, characters),
                 cer_interval=interval(of_characters[:, place]) if system.has_characters else None,
