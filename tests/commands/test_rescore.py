@@ -39,7 +39,7 @@ def test_ngrams_of_the_training_split_choose_in_the_test_split(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = folder(tmp_path, "train", "validation", "test")
-    run("rescore", tmp_path, "--lm", "ngram", "--quiet", "--json")
+    run("rescore", tmp_path, "--quiet", "--json")
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (found["name"], found["utterances"], found["tuned"]["errors"]) == ("lm-ngram", 4, 0)
     assert made.correction_facts("lm-ngram")["kind"] == "rescoring"
@@ -49,16 +49,23 @@ def test_ngrams_of_the_training_split_choose_in_the_test_split(
     assert scores.whole.score("1-best").errors == 8
 
 
-def test_a_weight_that_is_given_needs_no_validation_split(
+def test_without_a_validation_split_parts_of_the_training_split_are_left_out_in_turn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    folder(tmp_path, "train", "test")
+    run("rescore", tmp_path, "--quiet", "--json")
+    tuned = json.loads(capsys.readouterr().out.splitlines()[-1])["tuned"]
+    assert (tuned["split"], tuned["utterances"], tuned["errors_before"]) == ("train", 4, 8)
+
+
+def test_a_weight_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = folder(tmp_path, "train", "test")
-    with pytest.raises(JobError, match="give --weight"):
-        run("rescore", tmp_path, "--lm", "ngram", "--quiet")
-    run("rescore", tmp_path, "--lm", "ngram", "--weight", 0, "--name", "none", "--quiet")
+    run("rescore", tmp_path, "--weight", 0, "--name", "none", "--quiet")
     assert "4 utterances" in capsys.readouterr().out
-    assert [one.text for one in made.read_corrections("none")] == [
-        f"{text} cat the" for text in SAID
-    ]
+    chosen = [one.text for one in made.read_corrections("none")]
+    assert chosen == [f"{text} cat the" for text in SAID]
+
+
+def test_without_a_training_split_there_is_nothing_to_count(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="nothing to count n-grams of"):
-        run("rescore", folder(tmp_path / "other", "test").url, "--lm", "ngram")
+        run("rescore", folder(tmp_path, "test").url)

@@ -3,17 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from wavemill.commands.output import as_json, emit
 
-if TYPE_CHECKING:
-    from wavemill.hypotheses.folder import HypothesesFolder
-    from wavemill.hypotheses.rescoring.base import LanguageModel
-
-NGRAM = "ngram"
 TUNED = "tuned"
 
 
@@ -34,12 +29,12 @@ class Weight(click.ParamType):
 @click.command(short_help="Choose anew among hypotheses, with a language model.")
 @click.argument("folder", metavar="DIR")
 @click.option(
-    "--lm", required=True, metavar="ngram|FOLDER|NAME",
+    "--lm", default="ngram", show_default=True, metavar="ngram|FOLDER|NAME",
     help="One of the training split's references, or a causal model of transformers.",
 )  # fmt: skip
 @click.option(
     "--weight", type=Weight(), default=TUNED, show_default=True,
-    help="Of the language model; tuned: by the fewest errors in the validation split.",
+    help="Of the language model; tuned: by the fewest errors where it has not learnt.",
 )  # fmt: skip
 @click.option(
     "--order", type=click.IntRange(1, 9), default=3, show_default=True, help="Of n-grams."
@@ -58,26 +53,28 @@ def rescore(folder: str, *, lm: str, weight: float | None, json_: bool, **option
 
     What is chosen goes to DIR/corrections, where `wavemill score` finds it. Nothing is learnt from
     the test split: n-grams come from the references of the training split, the weight from the
-    validation split.
+    validation split, or from parts of the training split that are left out in turn.
 
     \b
-    wavemill rescore hypotheses --lm ngram
+    wavemill rescore hypotheses
     wavemill rescore hypotheses --lm models/SmolLM2-135M --weight 0.3
     """
     from wavemill import storage
     from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.rescoring.opening import open_model, tune_on
     from wavemill.hypotheses.rescoring.rescore import rescore as choose
-    from wavemill.hypotheses.rescoring.rescore import tune
     from wavemill.pipelines.progress import Reporter
 
     opened = HypothesesFolder.open(storage.folder_url(folder))
-    model = _open(lm, opened, options)
+    model = open_model(
+        lm, opened, **{name: options[name] for name in ("order", "device", "batch_size")}
+    )
     reporter = Reporter(quiet=options["quiet"])
     tuned = None
     if weight is None:
         with reporter.stage("tune", None):
-            tuned = tune(opened.utterances("validation"), model)
-        weight = tuned.weight
+            split, found = tune_on(opened, model)
+        weight, tuned = found.weight, {"split": split, **asdict(found)}
     last = lm.rstrip("/").rpartition("/")[2]
     name = options["name"] or f"lm-{re.sub('[^A-Za-z0-9_]+', '-', last)}"
     facts = {
@@ -85,36 +82,13 @@ def rescore(folder: str, *, lm: str, weight: float | None, json_: bool, **option
         "splits": list(options["splits"]),
         **model.facts,
         "weight": weight,
-        "tuned": None if tuned is None else asdict(tuned),
+        "tuned": tuned,
     }
     with reporter.stage("rescore", None):
         made = choose(opened.utterances(*options["splits"]), model, weight)
         count = opened.write_corrections(name, made, facts)
     summary = {"utterances": count, "name": name, "out": opened.url, **facts}
     emit(summary, _lines(summary), json_=json_)
-
-
-def _open(lm: str, folder: "HypothesesFolder", options: dict[str, Any]) -> "LanguageModel":
-    from wavemill.errors import JobError
-    from wavemill.hypotheses.rescoring.causal import CausalModel
-    from wavemill.hypotheses.rescoring.ngrams import NgramModel
-    from wavemill.hypotheses.scoring.texts import words
-    from wavemill.tokenizers.device import Place
-
-    if lm == NGRAM:
-        texts = (one.reference for one in folder.utterances("train") if one.reference)
-        model = NgramModel(map(words, texts), options["order"])
-        if not model.sentences:
-            raise JobError(
-                f"{folder.url} has no utterance of the training split with a reference: there is"
-                " nothing to count n-grams of; give --lm FOLDER"
-            )
-        return model
-    from wavemill.models.corrector.language_model import load_language_model, load_tokenizer
-
-    Place(device=options["device"]).check("rescore")
-    loaded = load_language_model(lm).to(options["device"]).eval()
-    return CausalModel(loaded, load_tokenizer(lm), lm, options["batch_size"])
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:
@@ -125,6 +99,6 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         )
         yield (
             f"weight {summary['weight']:g}: WER of {tuned['utterances']:,} utterances of the"
-            f" validation split {before} -> {after}"
+            f" {tuned['split']} split {before} -> {after}"
         )
     yield f"{summary['utterances']:,} utterances -> {summary['out']}, {summary['name']}"

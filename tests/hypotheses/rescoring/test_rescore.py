@@ -39,11 +39,11 @@ def test_the_weight_is_the_smallest_with_the_fewest_errors() -> None:
         utterance("b", None, "a bat"),
         utterance("c", "nothing heard"),
     ]
-    tuned = tune(utterances, Likes("cat"))
+    tuned = tune([(utterances, Likes("cat"))])
     assert (tuned.utterances, tuned.words, tuned.errors_before, tuned.errors) == (1, 3, 1, 0)
     # The means of four words and the end differ by 1: a weight over 0.1 makes up for the score.
     assert tuned.weight == min(weight for weight in WEIGHTS if weight > 0.1)
-    assert tune(utterances, Likes("bat")).weight == 0
+    assert tune([(utterances, Likes("bat"))]).weight == 0
 
 
 def test_without_a_weight_the_first_hypothesis_stays_and_with_one_the_better() -> None:
@@ -60,4 +60,4 @@ def test_without_a_weight_the_first_hypothesis_stays_and_with_one_the_better() -
 
 def test_nothing_to_tune_on_is_told() -> None:
     with pytest.raises(JobError, match="give --weight"):
-        tune([utterance("a", None, "one")], Likes("cat"))
+        tune([([utterance("a", None, "one")], Likes("cat")), ([], Likes("a"))])

@@ -36,26 +36,25 @@ class Tuned:
     errors: int
 
 
-def tune(utterances: Iterable[Utterance], model: LanguageModel) -> Tuned:
+def tune(held: Iterable[tuple[Iterable[Utterance], LanguageModel]]) -> Tuned:
     """Find the weight with which the fewest words are wrong; of those that tie the smallest.
 
     Args:
-        utterances: of a split on which nothing was trained; those without a reference or a
-            hypothesis are passed over.
-        model: the language model.
+        held: utterances, and a language model that has not learnt from them. Those without a
+            reference or a hypothesis are passed over.
 
     Raises:
         JobError: none is left.
 
     """
-    known = (one for one in utterances if one.reference is not None and one.hypotheses)
     wrong = np.zeros(len(WEIGHTS), np.int64)
     before = count = size = 0
-    for utterance, own, likely in _scored(known, model):
-        reference = words(utterance.reference or "")
-        found = errors([reference] * len(own), [words(text) for text in utterance.texts])
-        wrong += found[[_best(own, likely, weight) for weight in WEIGHTS]]
-        before, count, size = before + int(found[0]), count + 1, size + len(reference)
+    for utterances, model in held:
+        for utterance, own, likely in _scored(filter(can_tune, utterances), model):
+            reference = words(utterance.reference or "")
+            found = errors([reference] * len(own), [words(text) for text in utterance.texts])
+            wrong += found[[_best(own, likely, weight) for weight in WEIGHTS]]
+            before, count, size = before + int(found[0]), count + 1, size + len(reference)
     if not count:
         raise JobError(
             "no utterance has a reference and a hypothesis to tune the weight on; give --weight"
@@ -68,6 +67,11 @@ def tune(utterances: Iterable[Utterance], model: LanguageModel) -> Tuned:
         errors_before=before,
         errors=int(wrong[least]),
     )
+
+
+def can_tune(utterance: Utterance) -> bool:
+    """Say whether an utterance tells of a weight if it is good."""
+    return utterance.reference is not None and bool(utterance.hypotheses)
 
 
 def rescore(

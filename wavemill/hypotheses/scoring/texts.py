@@ -62,7 +62,8 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Any]:
 
     """
     levenshtein = require("rapidfuzz.distance", EXTRA, WHAT).Levenshtein
-    return [tuple(step) for step in levenshtein.opcodes(reference, hypothesis)]
+    steps: list[Any] = levenshtein.opcodes(reference, hypothesis).as_list()
+    return steps
 
 
 def rate(errors: float, size: float) -> float:
