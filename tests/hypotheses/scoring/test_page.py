@@ -1,5 +1,7 @@
 """The page shows the words that are wrong, and texts as texts."""
 
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +13,10 @@ from wavemill.hypotheses.records import FAR, Correction, Hypothesis, Utterance
 from wavemill.hypotheses.scoring.page import write_page
 from wavemill.hypotheses.scoring.scores import score
 
-EVIL = '<script>alert("1")</script> \'"><img src=x onerror=alert(1)> &amp; {{ 7 * 7 }}'
+EVIL = (
+    "<script>document.title = 1</script> '\"><img src=x onerror=document.title=1> &amp; {{ 7 * 7 }}"
+)
+CHROMIUM = shutil.which("chromium")
 
 
 class Seen(HTMLParser):
@@ -70,6 +75,20 @@ def test_texts_are_shown_and_never_run(folder: HypothesesFolder) -> None:
     assert f"{EVIL} \u00b7 {EVIL} \u00b7 {EVIL} \u00b7 train" in seen.text
     assert f"the {EVIL} end" in seen.text
     assert ("lang", EVIL) in seen.attributes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
+def test_a_browser_runs_nothing(folder: HypothesesFolder) -> None:
+    page(folder)
+    file = Path(folder.url).parent / "page.html"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=1000"]
+    shown = subprocess.run(
+        [str(CHROMIUM), *flags, "--dump-dom", file.as_uri()],
+        capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+    assert f"<title>Word errors of {folder.url}</title>" in shown
+    assert "document.title" in Seen(shown).text
 
 
 def test_what_changed_has_a_sign_and_the_worst_come_first(folder: HypothesesFolder) -> None:
