@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from wavemill.commands.output import as_json, emit
+from wavemill.commands.splits import splits_option
 from wavemill.errors import UsageError
 
 KINDS = ("hyporadise", "hyporadise-trainer", "parquet", "shards")
@@ -15,13 +16,7 @@ SHARDS = KINDS[-1]
 @click.argument("folder", metavar="DIR")
 @click.option("--as", "kind", type=click.Choice(KINDS), required=True, help="The form.")
 @click.option("--to", metavar="PLACE", required=True, help="A file; of shards a folder.")
-@click.option(
-    "--split",
-    "splits",
-    type=click.Choice(("train", "validation", "test")),
-    multiple=True,
-    help="All if left out.",
-)
+@splits_option("All if left out.")
 @click.option("--data", metavar="OUT", help="The prepared dataset whose keys shards are to have.")
 @as_json
 def export(folder: str, *, json_: bool, **options: Any) -> None:

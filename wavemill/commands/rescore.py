@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wavemill.commands.output import as_json, emit
+from wavemill.commands.splits import splits_option
 
 TUNED = "tuned"
 
@@ -39,10 +40,7 @@ class Weight(click.ParamType):
 @click.option(
     "--order", type=click.IntRange(1, 9), default=3, show_default=True, help="Of n-grams."
 )
-@click.option(
-    "--split", "splits", multiple=True, default=["test"], show_default=True,
-    type=click.Choice(["train", "validation", "test"]), help="What is rescored.",
-)  # fmt: skip
+@splits_option("What is rescored.", ["test"])
 @click.option("--name", metavar="NAME", help="Of the rescoring; lm-NAME if left out.")
 @click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")

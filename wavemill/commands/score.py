@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wavemill.commands.output import as_json, emit, figures
+from wavemill.commands.splits import splits_option
 
 if TYPE_CHECKING:
     from wavemill.hypotheses.scoring.bootstrap import Interval
     from wavemill.hypotheses.scoring.scores import Group, Score, Scores
 
-SPLITS = ("train", "validation", "test")
 HEAD = ("system", "WER %", "95 % interval", "to 1-best", "95 % interval", "CER %", "errors")
 
 
@@ -21,9 +21,7 @@ HEAD = ("system", "WER %", "95 % interval", "to 1-best", "95 % interval", "CER %
     "--group-by", "keys", multiple=True, metavar="KEY",
     help="speaker, language, split, recording or custom.FIELD; may be given again.",
 )  # fmt: skip
-@click.option(
-    "--split", "splits", type=click.Choice(SPLITS), multiple=True, help="All if left out."
-)
+@splits_option("All if left out.")
 @click.option(
     "--resamples", type=click.IntRange(0, 1_000_000), default=1000, show_default=True,
     help="Of the bootstrap; 0 for no intervals.",

@@ -2,8 +2,9 @@
 
 A file is one list. A row of the data form is {"input": [hypotheses], "output": reference}, some
 with `id`, `score` or `am_score`; one of the trainer's form has `input1`, the best with a full stop,
-and `input2`, the others, each with a full stop and a blank. The published files repeat hypotheses
-where there were too few; here each is kept once, and the row is marked.
+and `input2`, the others, each with a full stop and a blank; one that has these two in it cannot be
+told from two. The published files repeat hypotheses where there were too few; here each is kept
+once, and the row is marked.
 """
 
 import json
@@ -113,15 +114,21 @@ def write(url: str, utterances: Iterable[Utterance], *, trainer: bool = False) -
         How many rows there are.
 
     """
-    rows = [
-        _row(one, trainer=trainer)
-        for one in utterances
-        if one.reference is not None and one.hypotheses
-    ]
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-    body = [f"{line}," for line in lines[:-1]] + lines[-1:]
-    storage.write_text(url, ["[", *body, "]"])
-    return len(rows)
+    written = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal written
+        before = "["
+        for one in utterances:
+            if one.reference is not None and one.hypotheses:
+                yield before
+                row = json.dumps(_row(one, trainer=trainer), ensure_ascii=False)
+                before, written = f"{row},", written + 1
+        yield before.removesuffix(",")
+        yield "]"
+
+    storage.write_text(url, lines())
+    return written
 
 
 def _row(utterance: Utterance, *, trainer: bool) -> dict[str, Any]:
