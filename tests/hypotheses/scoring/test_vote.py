@@ -24,7 +24,7 @@ def hypotheses(texts: Sequence[str], scores: Sequence[float] | None = None) -> l
         (["the cat sat", "the cat sat down", "a cat sat down"], "the cat sat down"),
         (["the cat uh sat", "the cat sat", "a cat sat"], "the cat sat"),
         (["cat sat", "a cat sat", "a cat sat on", "the cat sat on"], "a cat sat"),
-        (["cat sat", "a cat sat", "a cat sat on", "cat sat on", "sat on"], "cat sat on"),
+        (["cat sat", "a cat sat", "a cat sat on", "cat sat on", "the cat sat on"], "cat sat on"),
         (["the cat", "a cat", "one cat"], "the cat"),
         (["the cat", "a cat"], "the cat"),
         (["", "a cat", "a cat"], "a cat"),
