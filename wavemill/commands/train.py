@@ -38,10 +38,14 @@ def _settings(command: Any) -> Any:
 @click.command(short_help="Train a recipe on prepared datasets.")
 @click.argument("recipe", metavar="RECIPE")
 @click.option(
-    "--data", metavar="OUT", required=True, multiple=True, help="A dataset; may come often."
+    "--data",
+    metavar="OUT",
+    required=True,
+    multiple=True,
+    help="A dataset, or hypotheses; may come often.",
 )
 @click.option("--out", metavar="RUN", required=True, help="Folder of the run.")
-@click.option("--preset", default="small", show_default=True, help="Settings: small or paper.")
+@click.option("--preset", default="small", show_default=True, help="Settings, by name.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the model."
 )
@@ -63,7 +67,7 @@ def _settings(command: Any) -> Any:
 def train(
     *, json_: bool, quiet: bool, device: str, dry_run: bool, data: tuple[str, ...], **options: Any
 ) -> None:
-    r"""Train a recipe on the shards of prepared datasets.
+    r"""Train a recipe on the shards of prepared datasets, or `corrector` on folders of hypotheses.
 
     The same command again goes on where the last checkpoint stands. `wavemill recipes` lists what
     can be trained, and the settings of each preset.
