@@ -2,7 +2,8 @@
 
     python benchmarks/tiny_codec.py train WORK      # corpora, datasets, hours of training
     python benchmarks/tiny_codec.py export WORK     # writes the weights into the package
-    python benchmarks/tiny_codec.py score WORK      # what its card says; see tiny_scores.py
+    python benchmarks/tiny_codec.py score WORK      # beside other codecs; see tiny_scores.py
+    python benchmarks/tiny_codec.py card WORK       # the same, written into the card
 
 `train` goes on where it was stopped.
 
@@ -114,17 +115,18 @@ def export(work: Path) -> None:
     }
     base = WEIGHTS / NAME
     storage.write_bytes(f"{base}.safetensors", save(tensors))
-    content = {"recipe": "codec", "config": trained.settings}
+    training = json.loads((work / "run" / "run.json").read_text("utf-8"))["training"]
+    content = {"recipe": "codec", "config": trained.settings, "training": training}
     storage.write_text(f"{base}.json", [json.dumps(content, indent=1)])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("what", choices=("train", "export", "score"))
+    parser.add_argument("what", choices=("train", "export", "score", "card"))
     parser.add_argument("work", type=Path, help="folder of corpora, datasets and the run")
     parser.add_argument("--train", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--model", help="what is scored; WORK/run if left out")
+    parser.add_argument("--model", help="what is scored; what ships if left out")
     parser.add_argument("--clips", type=int, default=60, help="of each voice, at most")
     options = parser.parse_args(arguments)
     if options.what == "train":
@@ -132,9 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.what == "export":
         export(options.work)
     else:
+        from tiny_card import make_card
         from tiny_scores import score
 
-        print(json.dumps(score(options.work, options.model, options.clips), indent=1))
+        weights = WEIGHTS / f"{NAME}.safetensors"
+        scores = score(options.work, options.model or str(weights), options.clips)
+        if options.what == "score":
+            print(json.dumps(scores, indent=1))
+        else:
+            storage.write_text(str(weights.with_suffix(".md")), [make_card(weights, scores)])
 
 
 if __name__ == "__main__":

@@ -50,10 +50,10 @@ WHISPER = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 CODEC2 = ("codec2", "libcodec2-1.0")
 
 
-def score(work: Path, model: str | None, most: int) -> dict[str, Any]:
+def score(work: Path, model: str, most: int) -> dict[str, Any]:
     """Score a codec and its peers on what was held out, at most so many clips of each voice."""
     build_corpora(work)
-    coders = all_coders(model or str(work / "run"), work)
+    coders = all_coders(model, work)
     recognize = recognizer(work)
     found: dict[str, Any] = {}
     for voice, corpus in VOICES.items():
