@@ -8,11 +8,11 @@ from wavemill.tokenizers.trained_codec import TrainedCodecConfig, TrainedCodecTo
 
 TEXT = """# tiny
 
-The codec behind `--tokenizer tiny`: {codebooks} residual codebooks of {size:,} entries, {rate:g} frames
-a second, so {kbps:g} kbit/s at 16 kHz; fewer codebooks (`tiny:codebooks=2`) are 0.5 kbit/s each.
-{weights:.2f} million weights, of which the file has float16. It is causal, codes and decodes block by
-block, and is meant to be heard within a minute of installing, and to try things with: not for
-records. Digest `{digest}`.
+The codec behind `--tokenizer tiny`: {codebooks} residual codebooks of {size:,} entries,
+{rate:g} frames a second, so {kbps:g} kbit/s at 16 kHz; fewer codebooks (`tiny:codebooks=2`) are
+0.5 kbit/s each. {weights:.2f} million weights, of which the file has float16. It is causal, codes
+and decodes block by block, and is meant to be heard within a minute of installing, and to try
+things with: not for records. Digest `{digest}`.
 
 ## How it was made
 

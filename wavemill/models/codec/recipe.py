@@ -24,15 +24,12 @@ class Codec(Recipe):
     about: ClassVar = "causal convolutional codec: residual, scalar or grouped ids of audio"
     presets: ClassVar[Mapping[str, CodecConfig]] = {
         "small": CodecConfig(
-            spectra=160,
-            filters=128,
-            ratios="2",
-            residuals=3,
+            filters=12,
+            ratios="4x5x4x4",
             dim=64,
             codebooks=16,
             codebook_size=256,
-            codebooks_from=150,
-            l1=0.0,
+            codebooks_from=300,
             adversarial=0,
             features=0,
         ),
@@ -46,7 +43,7 @@ class Codec(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=1200, batch_size=12, learning_rate=1e-3, warmup=50, beta1=0.9, beta2=0.99,
+            steps=1700, batch_size=8, learning_rate=2e-3, warmup=20, beta1=0.5, beta2=0.9,
             weight_decay=0.0,
         ),
         "paper": TrainSettings(
