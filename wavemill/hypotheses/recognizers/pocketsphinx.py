@@ -95,6 +95,8 @@ class PocketsphinxRecognizer:
     def _hear_piece(self, piece: Clip) -> Iterator[Transcript]:
         pcm = np.rint(np.clip(piece, -1, 1) * 32767).astype("<i2").tobytes()
         try:
+            # What it remembers of the clip before would change scores, and now and then the order.
+            self._decoder.reinit_feat()
             self._decoder.start_utt()
             self._decoder.process_raw(pcm, full_utt=True)
             self._decoder.end_utt()
