@@ -116,7 +116,9 @@ def test_what_is_written_is_read_back(
         ([SCORED, {"output": "a"}], "row 1 .* no 'input1'"),
         ([{"input": ["a"], "output": 3}], "its output is no text"),
         ([{"input": ["a"], "output": "a", "score": [1, 2]}], "row 0 "),
-        ([{"input": "a", "output": "a"}], "row 0 "),
+        ([{"input": "a", "output": "a"}], "row 0 .* no list of texts"),
+        ([{"input": ["a", 1], "output": "a"}], "no list of texts"),
+        ([{"input1": "a.", "input2": None, "output": "a"}], "no list of texts"),
         (["a"], "row 0 "),
     ],
 )

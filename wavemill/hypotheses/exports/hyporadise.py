@@ -78,9 +78,7 @@ def read(url: str) -> Iterator[Utterance]:
 
 
 def _utterance(row: Mapping[str, Any], name: str) -> Utterance:
-    texts = row["input"] if "input" in row else [row["input1"], *row["input2"].split(". ")]
-    if "input" not in row:
-        texts = [text.strip().removesuffix(".") for text in texts if text.strip()]
+    texts = _texts(row)
     scores = next((row[key] for key in SCORES if key in row), [0.0] * len(texts))
     if not isinstance(row["output"], str | None):
         raise TypeError("its output is no text")
@@ -100,6 +98,17 @@ def _utterance(row: Mapping[str, Any], name: str) -> Utterance:
         split=SPLIT,
         custom={key: value for key, value in row.items() if key not in _KNOWN},
     )
+
+
+def _texts(row: Mapping[str, Any]) -> list[str]:
+    """Return the hypotheses of a row of either form, the best first."""
+    texts = row["input"] if "input" in row else [row["input1"], row["input2"]]
+    if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        raise TypeError("its hypotheses are no list of texts")
+    if "input" in row:
+        return texts
+    texts = [texts[0], *texts[1].split(". ")]
+    return [text.strip().removesuffix(".") for text in texts if text.strip()]
 
 
 def write(url: str, utterances: Iterable[Utterance], *, trainer: bool = False) -> int:
