@@ -7,7 +7,7 @@ import pytest
 
 from tests.hypotheses.drawn import make_folder
 from wavemill.cli import main
-from wavemill.errors import JobError
+from wavemill.errors import JobError, UsageError
 from wavemill.hypotheses.folder import HypothesesFolder
 from wavemill.hypotheses.records import Hypothesis, Utterance
 from wavemill.hypotheses.scoring.scores import score
@@ -64,6 +64,12 @@ def test_a_weight_can_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "4 utterances" in capsys.readouterr().out
     chosen = [one.text for one in made.read_corrections("none")]
     assert chosen == [f"{text} cat the" for text in SAID]
+
+
+@pytest.mark.parametrize("weight", ["-1", "much", "nan", "inf"])
+def test_a_weight_that_is_none_is_refused(weight: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"--weight {weight}: give a number"):
+        run("rescore", tmp_path, "--weight", weight)
 
 
 def test_without_a_training_split_there_is_nothing_to_count(tmp_path: Path) -> None:

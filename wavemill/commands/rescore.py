@@ -1,5 +1,6 @@
 """`wavemill rescore`: choose anew among hypotheses, with a language model."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,22 +10,9 @@ import click
 
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.splits import splits_option
+from wavemill.errors import UsageError
 
 TUNED = "tuned"
-
-
-class Weight(click.ParamType):
-    """A number from 0 on, or `tuned`, which is None."""
-
-    name = "WEIGHT"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
-        """Read it."""
-        if value == TUNED:
-            return None
-        return float(click.FloatRange(0, 1e6).convert(value, param, ctx))
 
 
 @click.command(short_help="Choose anew among hypotheses, with a language model.")
@@ -34,7 +22,7 @@ class Weight(click.ParamType):
     help="One of the training split's references, or a causal model of transformers.",
 )  # fmt: skip
 @click.option(
-    "--weight", type=Weight(), default=TUNED, show_default=True,
+    "--weight", default=TUNED, show_default=True, metavar="NUMBER",
     help="Of the language model; tuned: by the fewest errors where it has not learnt.",
 )  # fmt: skip
 @click.option(
@@ -46,7 +34,7 @@ class Weight(click.ParamType):
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @as_json
-def rescore(folder: str, *, lm: str, weight: float | None, json_: bool, **options: Any) -> None:
+def rescore(folder: str, *, lm: str, weight: str, json_: bool, **options: Any) -> None:
     r"""Choose the hypothesis whose score is best with that of a language model, times a weight.
 
     What is chosen goes to DIR/corrections, where `wavemill score` finds it. Nothing is learnt from
@@ -63,30 +51,44 @@ def rescore(folder: str, *, lm: str, weight: float | None, json_: bool, **option
     from wavemill.hypotheses.rescoring.rescore import rescore as choose
     from wavemill.pipelines.progress import Reporter
 
+    factor = _factor(weight)
     opened = HypothesesFolder.open(storage.folder_url(folder))
     model = open_model(
         lm, opened, **{name: options[name] for name in ("order", "device", "batch_size")}
     )
     reporter = Reporter(quiet=options["quiet"])
     tuned = None
-    if weight is None:
+    if factor is None:
         with reporter.stage("tune", None):
             split, found = tune_on(opened, model)
-        weight, tuned = found.weight, {"split": split, **asdict(found)}
+        factor, tuned = found.weight, {"split": split, **asdict(found)}
     last = lm.rstrip("/").rpartition("/")[2]
     name = options["name"] or f"lm-{re.sub('[^A-Za-z0-9_]+', '-', last)}"
     facts = {
         "kind": "rescoring",
         "splits": list(options["splits"]),
         **model.facts,
-        "weight": weight,
+        "weight": factor,
         "tuned": tuned,
     }
     with reporter.stage("rescore", None):
-        made = choose(opened.utterances(*options["splits"]), model, weight)
+        made = choose(opened.utterances(*options["splits"]), model, factor)
         count = opened.write_corrections(name, made, facts)
     summary = {"utterances": count, "name": name, "out": opened.url, **facts}
     emit(summary, _lines(summary), json_=json_)
+
+
+def _factor(weight: str) -> float | None:
+    """Read `--weight`; None where it is to be tuned."""
+    if weight == TUNED:
+        return None
+    try:
+        factor = float(weight)
+    except ValueError:
+        factor = math.nan
+    if not 0 <= factor < math.inf:
+        raise UsageError(f"--weight {weight}: give a number from 0 on, or {TUNED}")
+    return factor
 
 
 def _lines(summary: dict[str, Any]) -> Iterator[str]:

@@ -43,7 +43,8 @@ def rates(
     errors: npt.NDArray[np.float64], sizes: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Divide errors, [R, S], by sizes, [R, 1]; where a size is 0, each error counts whole."""
-    return errors / np.where(sizes, sizes, 1)
+    found: npt.NDArray[np.float64] = errors / np.where(sizes, sizes, 1)
+    return found
 
 
 def interval(values: npt.NDArray[np.float64]) -> Interval | None:

@@ -161,7 +161,7 @@ def _groups(table: Table, resamples: int, seed: int) -> Iterator[Group]:
             yield dataclasses.replace(found, by=key, value=str(value))
 
 
-def _group(table: Table, rows: npt.NDArray[np.int64], resamples: int, seed: int) -> Group:
+def _group(table: Table, rows: npt.NDArray[np.intp], resamples: int, seed: int) -> Group:
     """Score some utterances, [N]."""
     count = len(table.systems)
     columns = np.column_stack(
