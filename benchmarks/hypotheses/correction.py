@@ -56,7 +56,7 @@ def corrected(folder: str, name: str, work: Path, *settings: str, only_heard: bo
     if only_heard:
         held[f"{name}-heard"] = ["--only-words-of-hypotheses"]
     for called, more in held.items():
-        wavemill("correct", folder, "--model", run, "--name", called, "--splits", "test", *more)
+        wavemill("correct", folder, "--model", run, "--name", called, *more)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Texts of some words alone."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavemill.models.asr.text import Bytes
@@ -15,6 +15,7 @@ def _allowed(words: list[str]) -> AllowedWords:
     return AllowedWords(map(spell, words), [spell(f" {word}") for word in words], END)
 
 
+@settings(max_examples=40)
 @given(WORDS, st.data())
 def test_whatever_is_written_is_of_the_words(words: list[str], data: st.DataObject) -> None:
     allowed, written = _allowed(words), list[int]()
@@ -29,6 +30,7 @@ def test_whatever_is_written_is_of_the_words(words: list[str], data: st.DataObje
     )
 
 
+@settings(max_examples=40)
 @given(WORDS, st.data())
 def test_all_texts_of_the_words_can_be_written(words: list[str], data: st.DataObject) -> None:
     allowed = _allowed(words)

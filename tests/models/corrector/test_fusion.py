@@ -10,6 +10,7 @@ LOGITS = st.lists(st.floats(-60, 60, width=32), min_size=6, max_size=6).map(torc
 TEMPERATURES = st.floats(0.1, 10)
 
 
+@settings(max_examples=40)
 @given(LOGITS, TEMPERATURES)
 def test_the_weight_of_the_recognizer_stays_below_a_half(
     logits: torch.Tensor, temperature: float
@@ -22,6 +23,7 @@ def test_however_little_a_model_knows_the_weight_stays_below_a_half() -> None:
     assert 0.49 < float(Fusion().weight(torch.zeros(200_000))) < 0.5
 
 
+@settings(max_examples=40)
 @given(LOGITS, LOGITS)
 def test_a_language_model_that_is_sure_decides_alone(
     language: torch.Tensor, speech: torch.Tensor
@@ -32,6 +34,7 @@ def test_a_language_model_that_is_sure_decides_alone(
     assert torch.equal(fused, sure.softmax(0))
 
 
+@settings(max_examples=40)
 @given(LOGITS, LOGITS)
 def test_what_is_fused_is_the_sum_that_was_published(
     language: torch.Tensor, speech: torch.Tensor
@@ -55,7 +58,7 @@ def test_a_recognizer_helps_where_the_language_model_is_unsure() -> None:
     assert written == [1]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.integers(0, 1000), st.floats(0.2, 5))
 def test_a_model_that_is_too_sure_or_not_sure_enough_is_calibrated(
     seed: int, factor: float

@@ -1,6 +1,6 @@
 """Hypotheses side by side."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hypotheses.drawn import TEXTS
@@ -9,6 +9,7 @@ from wavemill.models.corrector.network import build_network, likeness, phrases
 LISTS = st.lists(TEXTS, min_size=1, max_size=5, unique=True)
 
 
+@settings(max_examples=40)
 @given(LISTS)
 def test_each_hypothesis_reads_through_its_columns(hypotheses: list[str]) -> None:
     columns = build_network(hypotheses)
@@ -17,6 +18,7 @@ def test_each_hypothesis_reads_through_its_columns(hypotheses: list[str]) -> Non
     assert all(any(column) for column in columns)
 
 
+@settings(max_examples=40)
 @given(LISTS, TEXTS)
 def test_the_phrases_of_columns_are_the_reference(hypotheses: list[str], said: str) -> None:
     columns = build_network(hypotheses)

@@ -36,7 +36,7 @@ def trained() -> PointerModel:
     return model.eval()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(UTTERANCES)
 def test_a_new_one_takes_the_first_hypothesis(utterance: Utterance) -> None:
     model = PointerModel(CorrectorConfig()).eval()
@@ -55,7 +55,7 @@ def test_it_does_not_look_at_the_reference(trained: PointerModel) -> None:
         assert trained.correct(dataclasses.replace(one, reference=None)) == trained.correct(one)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(UTTERANCES)
 def test_it_can_be_held_to_words_that_were_heard(
     trained: PointerModel, utterance: Utterance

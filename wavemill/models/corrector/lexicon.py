@@ -103,8 +103,9 @@ class Lexicon:
     def count(self, gram: str, without: Counts = NOTHING) -> int:
         """Say how often words were said one after the other."""
         if gram in (START, f"{START} {START}"):
-            return self.counts.utterances - without.utterances
-        return self.counts.said[gram] - without.said[gram]
+            return max(self.counts.utterances - without.utterances, 0)
+        # Of what is rare only some is kept, and more may be taken away.
+        return max(self.counts.said[gram] - without.said[gram], 0)
 
     def log_probability(self, word: str, before: Sequence[str], without: Counts = NOTHING) -> float:
         """Say how likely a word comes after two others, in nats, by stupid backoff."""
@@ -120,10 +121,9 @@ class Lexicon:
 
     def log_meant(self, word: str, phrase: str, without: Counts = NOTHING) -> float:
         """Say how likely a phrase was said where a word, or nothing, was heard, in nats."""
-        count = self.counts.heard[word, phrase] - without.heard[word, phrase]
-        total = self._totals[word] - sum(
-            number for (heard, _), number in without.heard.items() if heard == word
-        )
+        count = max(self.counts.heard[word, phrase] - without.heard[word, phrase], 0)
+        own = sum(number for (heard, _), number in without.heard.items() if heard == word)
+        total = max(self._totals[word] - own, count)
         same = 1.0 if word == phrase else 0.05
         return math.log((count + same) / (total + 1.5))
 

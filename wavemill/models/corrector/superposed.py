@@ -119,8 +119,8 @@ def superposed(
     alive = [Draft(tokens=(), log_probability=0.0, is_whole=False)]
     whole: list[Draft] = []
     for _ in range(config.most_tokens):
-        answer = model(inputs_embeds=fed_1PD, past_key_values=cache, use_cache=True)
-        cache = answer.past_key_values
+        answer = model(inputs_embeds=fed_1PD, cache=cache, use_cache=True)
+        cache = answer.cache
         log_V = (answer.logits[0, -1].float() / config.temperature).log_softmax(0)
         grown = _grown(alive, log_V, prompt, config, grams)
         # An end counts only among the best, as in greedy decoding the second best is nothing.
