@@ -15,9 +15,9 @@ from wavemill.tokenizers.features import mel_bands
 WINDOWS = (64, 128, 256, 512, 1024, 2048)
 MELS = (5, 10, 20, 40, 80, 80)
 """Bands of each: as many as its bins can tell apart."""
-FLOOR = 1e-3
-"""Of magnitudes before their logarithm, -60 dB of a full sine's: EnCodec's 1e-5 would have most of
-the gradient come from silence."""
+FLOOR = 1e-4
+"""Of magnitudes before their logarithm, -80 dB of a full sine's. Higher, and most of what speech has
+above its first formant lies beneath; lower, and most of the gradient comes from silence."""
 
 
 class MelSpectrum(nn.Module):

@@ -14,9 +14,9 @@ from wavemill.tokenizers.seanet.layers import State, after_last
 
 ANALYSIS, SYNTHESIS = 4, 2
 """Frames that a window spans."""
-FLOOR = 1e-3
-"""Of magnitudes before their logarithm, -60 dB of a full-scale sine's."""
-CENTER, SPREAD = -4.0, 2.0
+FLOOR = 1e-4
+"""Of magnitudes before their logarithm, -80 dB of a full-scale sine's."""
+CENTER, SPREAD = -7.0, 1.5
 """About the mean and deviation of those logarithms in speech."""
 LOUDEST = 1.0
 """Logarithm of the largest magnitude of a bin; 0 is a full-scale sine's."""
