@@ -115,7 +115,7 @@ def _told(one: "Score", missing: int, flags: dict[str, int]) -> str:
 def _by(key: str, groups: "Sequence[Group]") -> list[str]:
     names = [one.name for one in groups[0].systems]
     rows = [
-        (group.value, f"{group.utterances:,}", f"{group.words:,}",
+        (group.value or "(none)", f"{group.utterances:,}", f"{group.words:,}",
          *(f"{100 * one.wer:.2f}" for one in group.systems))
         for group in groups
     ]  # fmt: skip

@@ -7,8 +7,8 @@ and on a GPU float32 means that: no TF32, and algorithms that give the same twic
 What picks ids from a network's output (quantizers, distances, segmentation) stays in float32 or
 double, whatever the network runs in; so does what is heard before it (spectra).
 
-No GPU was at hand when this was written. `tests/tokenizers/test_pretended_gpu.py` runs all of it on
-a pretended one, which finds tensors that are left on the CPU; `tests/gpu/` is for a real one.
+`tests/tokenizers/test_pretended_gpu.py` runs all of it on a pretended GPU, which finds tensors that
+are left on the CPU; `tests/gpu/` is for a real one.
 """
 
 from collections.abc import Iterator
