@@ -33,13 +33,13 @@ from wavemill.digest import digest_number
 from wavemill.pipelines import outdir
 from wavemill.pipelines.engine import Engine
 from wavemill.pipelines.ingest import read_inputs
+from wavemill.pipelines.intake import ingest
 from wavemill.pipelines.job import Job
-from wavemill.pipelines.prepare import check_rejected, ingest
 from wavemill.pipelines.progress import Reporter
 from wavemill.pipelines.segmenters import parse_segmenter
 from wavemill.pipelines.settings import PrepareSettings
 from wavemill.pipelines.step import Step
-from wavemill.pipelines.stock import take_stock
+from wavemill.pipelines.stock import check_rejected, take_stock
 from wavemill.pipelines.tokenize import npy_bytes
 from wavemill.pipelines.units import Steps, run_units
 from wavemill.pipelines.write import write_dataset

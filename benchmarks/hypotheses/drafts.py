@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ def sampled(model: Any, prompt: Sequence[int], drafts: int, most: int) -> int:
     return drafts
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """Return the seconds that it takes."""
+def timed(write: Callable[[Sequence[int]], Any], prompts: Sequence[Sequence[int]]) -> float:
+    """Return the seconds that it takes after all prompts."""
     began = time.perf_counter()
-    work()
+    for prompt in prompts:
+        write(prompt)
     return time.perf_counter() - began
 
 
@@ -60,22 +62,10 @@ def main() -> None:
     print("| drafts | superposed, drafts a second | separate samples | ratio |\n|-|-|-|-|")
     for drafts in options.drafts:
         config = SuperposedConfig(drafts=drafts, most_tokens=options.tokens)
-        rounds = [
-            (
-                # An end that never comes: both write as many tokens.
-                timed(
-                    lambda config=config: [
-                        superposed(model, prompt, config, end=-1, grams=grams) for prompt in prompts
-                    ]
-                ),
-                timed(
-                    lambda drafts=drafts: [
-                        sampled(model, prompt, drafts, options.tokens) for prompt in prompts
-                    ]
-                ),
-            )
-            for _ in range(options.rounds)
-        ]
+        # An end that never comes: both write as many tokens.
+        together = partial(superposed, model, config=config, end=-1, grams=grams)
+        apart = partial(sampled, model, drafts=drafts, most=options.tokens)
+        rounds = [(timed(together, prompts), timed(apart, prompts)) for _ in range(options.rounds)]
         ours, theirs = (
             drafts * len(prompts) / statistics.median(times) for times in zip(*rounds, strict=True)
         )

@@ -114,7 +114,7 @@ def write_all(
     storage.remove(storage.join(out, FACTS))
     storage.make_folder(out)
     left = (replace(one, split=splitting.of(one)) for one in utterances)
-    notes = []
+    notes: list[Note] = []
     while some := list(islice(left, PART_UTTERANCES)):
         notes.append(write_counted(out, len(notes), some))
     remove_parts(out, len(notes))

@@ -32,7 +32,8 @@ def add_noise(clip: Audio, noise: Audio, snr_db: float) -> Audio:
     if not spoken or not other:
         return clip
     gain = np.sqrt(spoken / other) * 10 ** (-snr_db / 20)
-    return (clip + gain * noise).astype(np.float32)
+    noisy: npt.NDArray[np.float32] = (clip + gain * noise).astype(np.float32)
+    return noisy
 
 
 def white(num_samples: int, draw: np.random.Generator) -> Audio:

@@ -30,7 +30,10 @@ def reverberate(clip: Audio, sample_rate: int, seconds: float, draw: np.random.G
     room = response(sample_rate, seconds, draw)
     heard = fftconvolve(torch.from_numpy(clip), torch.from_numpy(room)).numpy()[: len(clip)]
     before, after = np.linalg.norm(clip), np.linalg.norm(heard)
-    return (heard * (before / after if after else 1.0)).astype(np.float32)
+    as_loud: npt.NDArray[np.float32] = (heard * (before / after if after else 1.0)).astype(
+        np.float32
+    )
+    return as_loud
 
 
 def response(sample_rate: int, seconds: float, draw: np.random.Generator) -> Audio:

@@ -38,7 +38,7 @@ def test_texts_differ_and_the_first_of_those_that_read_alike_stays(
 
 
 def test_no_more_is_asked_for_than_is_needed_nor_without_end() -> None:
-    asked = []
+    asked: list[str] = []
 
     def endless(texts: Sequence[str]) -> Iterator[Transcript]:
         while True:

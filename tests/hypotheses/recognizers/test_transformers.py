@@ -26,7 +26,7 @@ def ctc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
     transformers.Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
     config = transformers.Wav2Vec2Config(
-        **tiny._SPEECH_ENCODER, vocab_size=len(LETTERS), pad_token_id=0
+        **tiny.SPEECH_ENCODER, vocab_size=len(LETTERS), pad_token_id=0
     )
     torch.manual_seed(3)
     transformers.Wav2Vec2ForCTC(config).eval().save_pretrained(folder)

@@ -50,7 +50,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         {"reverb_seconds": 0.0},
     ):
         with pytest.raises(UsageError, match=r"--noise|--reverb"):
-            Conditions(**settings)  # type: ignore[arg-type]
+            Conditions(**settings)
     (tmp_path / "a.txt").write_text("no audio")
     babble = Conditions(noise_db=1, noise_kind="babble", noise_from=str(tmp_path))
     with pytest.raises(UsageError, match=r"no audio in it|cannot|nothing"):

@@ -14,7 +14,7 @@ import transformers
 from tests.conftest import SPEECH
 from wavemill.tokenizers.teachers.base import Clip
 
-_SPEECH_ENCODER = {
+SPEECH_ENCODER: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
@@ -47,7 +47,7 @@ def real_clips(count: int = 6) -> list[Clip]:
 
 def speech_encoder(folder: Path, kind: str, *, normalise: bool = True, **settings: Any) -> Any:
     """Save a small encoder of a kind; return it."""
-    config = transformers.AutoConfig.for_model(kind, **{**_SPEECH_ENCODER, **settings})
+    config = transformers.AutoConfig.for_model(kind, **{**SPEECH_ENCODER, **settings})
     torch.manual_seed(5)
     model = transformers.AutoModel.from_config(config).eval()
     model.save_pretrained(folder)

@@ -110,7 +110,11 @@ class TransformersRecognizer:
 
     def _digest(self) -> str:
         config = self._config
-        settings = {"beam": config.beam, "language": config.language, "tokens": config.max_tokens}
+        settings: dict[str, Any] = {
+            "beam": config.beam,
+            "language": config.language,
+            "tokens": config.max_tokens,
+        }
         if config.samples:
             settings |= {"samples": config.samples, "temperature": config.temperature}
         weights = digest_tensors(self._model.state_dict())

@@ -85,7 +85,11 @@ class WhisperRecognizer:
         self._config = config
         self._token("<|notimestamps|>")
         weights = digest((folder / "model.bin").read_bytes())
-        settings = {"beam": config.beam, "samples": config.samples, "language": config.language}
+        settings: dict[str, Any] = {
+            "beam": config.beam,
+            "samples": config.samples,
+            "language": config.language,
+        }
         if config.samples:
             settings |= {"temperature": config.temperature, "topk": config.topk}
         versions = [VERSION, metadata.version("ctranslate2")]

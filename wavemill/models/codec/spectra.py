@@ -16,8 +16,8 @@ WINDOWS = (64, 128, 256, 512, 1024, 2048)
 MELS = (5, 10, 20, 40, 80, 80)
 """Bands of each: as many as its bins can tell apart."""
 FLOOR = 1e-4
-"""Of magnitudes before their logarithm, -80 dB of a full sine's. Higher, and most of what speech has
-above its first formant lies beneath; lower, and most of the gradient comes from silence."""
+"""Of magnitudes before their logarithm, -80 dB of a full sine's. Higher, and most of what speech
+has above its first formant lies beneath; lower, and most of the gradient comes from silence."""
 
 
 class MelSpectrum(nn.Module):

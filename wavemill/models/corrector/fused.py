@@ -107,7 +107,9 @@ class FusedCorrector:
             The writer's and the recognizer's; their temperatures become those of `fusion`.
 
         """
-        language, speech, targets = [], [], []
+        language: list[Tensor] = []
+        speech: list[Tensor] = []
+        targets: list[Tensor] = []
         for one in held_out:
             spelt = self._kind.vocabulary.encode(normalize(one.utterance.reference or ""))
             units = torch.tensor(spelt, dtype=torch.int64, device=one.heard.device)
@@ -115,13 +117,13 @@ class FusedCorrector:
             for found, read in zip((language, speech), reads, strict=True):
                 found.append(read.logits(units).cpu())
             targets.append(torch.tensor([*spelt, self._kind.vocabulary.size]))
-        found = [calibrate(torch.cat(one), torch.cat(targets)) for one in (language, speech)]
+        ways = [calibrate(torch.cat(one), torch.cat(targets)) for one in (language, speech)]
         self.fusion = replace(
             self.fusion,
-            language_temperature=found[0].temperature,
-            speech_temperature=found[1].temperature,
+            language_temperature=ways[0].temperature,
+            speech_temperature=ways[1].temperature,
         )
-        return found[0], found[1]
+        return ways[0], ways[1]
 
     def _read(self, one: Heard) -> tuple[Read, Read]:
         writer, recognizer = self._writer, self._recognizer

@@ -90,7 +90,8 @@ class Fusion:
         """
         sure = (language_V.float() / self.language_temperature).softmax(-1)
         entropy = torch.special.entr(sure).sum(-1)
-        return (entropy.sigmoid() - 0.5).clamp(0.0, MOST)
+        weight: Tensor = (entropy.sigmoid() - 0.5).clamp(0.0, MOST)
+        return weight
 
     def probabilities(self, language_V: Tensor, speech_V: Tensor) -> Tensor:
         """Fuse logits [..., V] of both: what the next token is chosen by, [..., V].
