@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "wavemill/__init__.py").rea
 assert VERSION is not None
 
 CORE = [
+    "aiohttp>=3.9",
     "apache-beam>=2.77,<3",
     "av>=14",
     "click>=8.1",
@@ -81,7 +82,15 @@ setup(
     # Named outright, so that an editable install is a path that editors and type checkers follow.
     package_dir={"": "."},
     packages=find_packages(include=["wavemill", "wavemill.*"]),
-    package_data={"wavemill": ["py.typed", "tokenizers/weights/*", "hypotheses/scoring/*.html"]},
+    package_data={
+        "wavemill": [
+            "py.typed",
+            "hypotheses/*/*.yaml",
+            "hypotheses/*/*.json",
+            "hypotheses/scoring/*.html",
+            "tokenizers/weights/*",
+        ]
+    },
     install_requires=CORE,
     extras_require={
         "asr": ASR,

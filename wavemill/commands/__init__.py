@@ -3,6 +3,7 @@
 import click
 
 from wavemill.commands.add import add
+from wavemill.commands.correct import correct
 from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
 from wavemill.commands.export import export
@@ -26,5 +27,6 @@ from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
-    transcribe, hypotheses, rescore, score, export, fit, tokenizers, recognizers, recipes, doctor,
+    transcribe, hypotheses, correct, rescore, score, export, fit, tokenizers, recognizers, recipes,
+    doctor,
 )  # fmt: skip

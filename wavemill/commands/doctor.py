@@ -23,6 +23,7 @@ PACKAGES = (
     ("onnxruntime", "voice activity detection", "wavemill"),
     ("silero-vad", "voice activity detection", "wavemill"),
     ("s3fs", "s3:// URLs", "wavemill"),
+    ("aiohttp", "asks language models", "wavemill"),
     ("gcsfs", "gs:// URLs", "gcsfs"),
     ("transformers", "codecs, HuBERT, Whisper", "wavemill[codecs]"),
     ("faiss-cpu", "near-duplicates; fits units", "wavemill[dedup]"),

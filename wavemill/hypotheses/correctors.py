@@ -6,13 +6,17 @@ called, and put a row into `KINDS`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wavemill import storage
 from wavemill.errors import UsageError
+from wavemill.hypotheses.llm.opening import is_server
+from wavemill.hypotheses.normalize import AUTO, Normalizer
 from wavemill.hypotheses.records import Correction, Utterance
 from wavemill.specs import check_range
-from wavemill.tokenizers.trained import RUN
+
+if TYPE_CHECKING:
+    from wavemill.hypotheses.llm.ask import AskSettings
 
 
 class Corrector(Protocol):
@@ -40,6 +44,10 @@ class CorrectorSettings:
     """Utterances that are corrected at once, where a model runs here."""
     only_words_of_hypotheses: bool = False
     """Write no word that is in none of the utterance's hypotheses."""
+    ask: "AskSettings | None" = None
+    """Of models that are asked."""
+    normalizer: str = AUTO
+    """Brings what a model answers into the form of the hypotheses."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -56,17 +64,44 @@ class CorrectorKind:
     open: Callable[[str, CorrectorSettings], Corrector]
 
 
+def _is_run(model: str) -> bool:
+    from wavemill.tokenizers.trained import RUN
+
+    return storage.is_file(storage.join(storage.folder_url(model), RUN))
+
+
 def _open_run(model: str, settings: CorrectorSettings) -> Corrector:
     from wavemill.models.corrector.running import open_run
 
     return open_run(model, settings)
 
 
+def _open_llm(model: str, settings: CorrectorSettings) -> Corrector:
+    from wavemill.hypotheses.llm_corrector import open_llm
+
+    if settings.only_words_of_hypotheses:
+        words = "can be asked of a run alone: a language model writes what it likes"
+        raise UsageError(f"--model {model}: --only-words-of-hypotheses {words}")
+    if settings.ask is None:
+        raise UsageError(f"--model {model} is a language model; it needs settings of how to ask it")
+    return open_llm(settings.ask, Normalizer(settings.normalizer))
+
+
 KINDS: dict[str, CorrectorKind] = {
+    "server": CorrectorKind(
+        what="a server of a language model (http://HOST/v1#MODEL)",
+        knows=is_server,
+        open=_open_llm,
+    ),
     "run": CorrectorKind(
         what="the folder of a run of `wavemill train corrector`",
-        knows=lambda model: storage.is_file(storage.join(storage.folder_url(model), RUN)),
+        knows=_is_run,
         open=_open_run,
+    ),
+    "transformers": CorrectorKind(
+        what="a folder or hub name of a language model",
+        knows=lambda model: bool(model.strip()),
+        open=_open_llm,
     ),
 }
 """Name -> kind, in the order in which they are asked."""

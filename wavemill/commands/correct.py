@@ -1,0 +1,154 @@
+"""`wavemill correct`: make one text of each utterance's hypotheses."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wavemill.commands.llm_options import ask_settings, llm_options, spent_lines
+from wavemill.commands.output import as_json, emit
+from wavemill.commands.running import NOTHING_WRITTEN
+
+if TYPE_CHECKING:
+    from wavemill.hypotheses.correctors import Corrector
+    from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.records import Correction, Utterance
+    from wavemill.pipelines.progress import Show
+
+
+@click.command(short_help="Correct hypotheses, with a language model or one trained here.")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--model", required=True, metavar="URL|RUN|FOLDER|NAME",
+    help="A server (http://HOST/v1#MODEL), a run of `train corrector`, or a model of transformers.",
+)  # fmt: skip
+@click.option(
+    "--prompt",
+    default="correct",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="What a model is asked.",
+)
+@click.option("--name", metavar="NAME", help="Of the corrections; made of the model's if left out.")
+@click.option("--splits", default="test", show_default=True, help="With commas, or all.")
+@click.option(
+    "--only-words-of-hypotheses", is_flag=True,
+    help="A run writes no word that is in none of the hypotheses.",
+)  # fmt: skip
+@click.option("--batch-size", type=int, default=32, show_default=True, help="In this process.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@llm_options
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and ask and write nothing.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@as_json
+def correct(folder: str, *, model: str, json_: bool, **options: Any) -> None:
+    r"""Correct the hypotheses of a folder, and write DIR/corrections/NAME.
+
+    A language model is asked about each utterance by itself. What it answers is checked: where it
+    is empty, a refusal, chatter, too long, or far from all hypotheses, the first hypothesis stays,
+    and the row has flags. Answers are kept in DIR/_answers: the same command goes on where it
+    stopped, and asks nothing twice.
+
+    \b
+    wavemill correct hyps --model http://localhost:8000/v1
+    wavemill correct hyps --model https://api.openai.com/v1#NAME --budget-tokens 1000000
+    wavemill correct hyps --model run --only-words-of-hypotheses
+    """
+    from wavemill import storage
+    from wavemill.hypotheses.correctors import CorrectorSettings, open_corrector
+    from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.normalize import AUTO
+    from wavemill.pipelines.progress import Reporter
+
+    opened = HypothesesFolder.open(storage.folder_url(folder))
+    splits = () if options["splits"] == "all" else tuple(options["splits"].split(","))
+    total = _count(opened, splits)
+    settings = CorrectorSettings(
+        device=options["device"],
+        batch_size=options["batch_size"],
+        only_words_of_hypotheses=options["only_words_of_hypotheses"],
+        ask=ask_settings(model, options["prompt"], opened.url, options, temperature=0.0),
+        normalizer=opened.content.get("normalizer", AUTO).split(" ")[0],
+    )
+    corrector = open_corrector(model, settings)
+    name = options["name"] or _name(model, corrector.facts)
+    plan = {"utterances": total, "splits": options["splits"], "name": name, "out": opened.url}
+    if options["dry_run"]:
+        emit(*_plan(plan, corrector, opened.utterances(*splits)), json_=json_)
+        return
+    counts: Counter[str] = Counter()
+    facts = {"kind": "correction", "splits": options["splits"], **corrector.facts}
+    with Reporter(quiet=options["quiet"]).stage("correct", total) as show:
+        made = _counted(corrector.correct(opened.utterances(*splits)), counts, show)
+        opened.write_corrections(name, made, facts)
+    emit(*_summary(plan, corrector, counts), json_=json_)
+
+
+def _count(folder: "HypothesesFolder", splits: tuple[str, ...]) -> int:
+    from wavemill.errors import JobError
+
+    found = Counter(utterance.split for utterance in folder.utterances())
+    total = sum(count for split, count in found.items() if not splits or split in splits)
+    if not total:
+        known = ", ".join(f"{count:,} of {split}" for split, count in sorted(found.items()))
+        words = f"it has {known or 'none at all'}; give --splits"
+        raise JobError(
+            f"{folder.url} has no utterance of {' or '.join(splits) or 'any split'}: {words}"
+        )
+    return total
+
+
+def _name(model: str, facts: Mapping[str, Any]) -> str:
+    """Make a name for corrections of a model's: its last part, of what a file may be named."""
+    asked = facts.get("model")
+    name = str(asked["model"]) if isinstance(asked, dict) else model
+    last = name.rstrip("/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9_]+", "-", last).strip("-") or "correction"
+
+
+def _counted(
+    corrections: Iterable["Correction"], counts: Counter[str], show: "Show"
+) -> Iterator["Correction"]:
+    for number, correction in enumerate(corrections, 1):
+        counts.update(correction.flags or ("taken",))
+        flagged = number - counts["taken"]
+        show(number, f"{flagged:,} answers were not taken" if flagged else "")
+        yield correction
+
+
+def _plan(
+    plan: dict[str, Any], corrector: "Corrector", utterances: Iterable["Utterance"]
+) -> tuple[dict[str, Any], list[str]]:
+    from wavemill.hypotheses.llm_corrector import LlmCorrector
+
+    lines = [f"{plan['out']}: {plan['utterances']:,} utterances of {plan['splits']}"]
+    if isinstance(corrector, LlmCorrector):
+        forecast = corrector.forecast(utterances)
+        plan = {**plan, **forecast}
+        dollars = f" (${forecast['most_dollars']:.4f})" if forecast["most_dollars"] else ""
+        lines += [
+            f"{forecast['to_ask']:,} of {forecast['questions']:,} questions to ask",
+            f"at the very most {forecast['most_tokens']:,} tokens{dollars}; the first question:",
+            *(f"  [{role}] {text}" for role, text in forecast["example"]),
+        ]
+    return {**plan, **corrector.facts}, [*lines, NOTHING_WRITTEN]
+
+
+def _summary(
+    plan: dict[str, Any], corrector: "Corrector", counts: Counter[str]
+) -> tuple[dict[str, Any], Iterator[str]]:
+    from wavemill.hypotheses.llm_corrector import LlmCorrector
+
+    taken = counts.pop("taken", 0)
+    summary = {**plan, "taken": taken, "flags": dict(sorted(counts.items()))}
+    lines = [
+        f"{plan['out']}: {plan['utterances']:,} corrections, {plan['name']}",
+        f"answers that were not taken: {plan['utterances'] - taken:,}",
+        *(f"  {flag}: {count:,}" for flag, count in summary["flags"].items()),
+    ]
+    if isinstance(corrector, LlmCorrector):
+        summary |= corrector.spent
+        lines += spent_lines(corrector.spent)
+    return summary, iter([*lines, f"next: wavemill score {plan['out']}"])

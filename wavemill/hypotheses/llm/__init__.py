@@ -1,0 +1,1 @@
+"""Language models that answer questions: on a server, or in this process."""
