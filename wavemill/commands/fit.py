@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from wavemill.commands.fit_confusions import confusions
 from wavemill.commands.fit_pieces import pieces
 from wavemill.commands.output import as_json, emit
 
@@ -15,6 +16,7 @@ def fit() -> None:
 
 
 fit.add_command(pieces)
+fit.add_command(confusions)
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from wavemill.commands.config import load_config
+from wavemill.commands.from_text import from_text
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.running import (
     JOB_CONTEXT,
@@ -18,8 +19,29 @@ from wavemill.commands.running import (
     unit_mb_option,
 )
 
+FROM_TEXT = "--from-text"
 
-@click.command(context_settings=JOB_CONTEXT, short_help="N-best lists of a speech recognizer.")
+
+class _Hypotheses(click.Command):
+    """Two commands of one name: of audio, and with `--from-text` of texts."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the command line of the one that is meant."""
+        if FROM_TEXT not in args:
+            return super().make_context(info_name, args, parent, **extra)
+        left = [argument for argument in args if argument != FROM_TEXT]
+        return from_text.make_context(f"{info_name} {FROM_TEXT}", left, parent, **extra)
+
+
+@click.command(
+    cls=_Hypotheses, context_settings=JOB_CONTEXT, short_help="N-best lists of a speech recognizer."
+)
 @click.argument("inputs", nargs=-1, type=click.UNPROCESSED, metavar="INPUT...")
 @click.option("--out", metavar="DIR", required=True, help="Folder or URL of the hypotheses.")
 @click.option(
@@ -94,6 +116,9 @@ def hypotheses(context: click.Context, /, *, json_: bool, **options: Any) -> Non
     wavemill hypotheses prepared --out nbest --recognizer whisper:model=Systran/faster-whisper-base
     wavemill hypotheses speech/ --out noisy --recognizer pocketsphinx --noise 10 --reverb 0.4
     wavemill hypotheses speech/ --out nbest --recognizer wavemill:run=asr --splits 0.8,0.1,0.1
+
+    With --from-text INPUT holds texts, and what might be heard is drawn, without audio: see
+    `wavemill hypotheses --from-text --help`.
 
     A job that was stopped goes on where it stood: give the same command again.
     """

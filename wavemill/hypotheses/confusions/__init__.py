@@ -1,0 +1,1 @@
+"""What is heard for what: phones that are taken for others, and words that sound alike."""
