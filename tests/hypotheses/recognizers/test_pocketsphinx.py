@@ -46,4 +46,3 @@ def test_a_model_is_given_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_settings_key_what_is_heard(sphinx: Recognizer) -> None:
     assert recognizer("pocketsphinx", chunk_seconds=5).facts.digest != sphinx.facts.digest
-    assert recognizer("pocketsphinx").facts == sphinx.facts
