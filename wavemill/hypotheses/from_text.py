@@ -107,7 +107,7 @@ def read_texts(
         rows = _lines(url) if url.endswith(".txt") else _rows(url)
         for name, raw, spoken, speaker in rows:
             text = normalizer(raw, spoken or language)
-            if text:
+            if any(map(str.isalnum, text)):
                 yield Text(
                     id=name, text=text, raw=raw, language=spoken or language, speaker=speaker
                 )

@@ -35,7 +35,7 @@ class ChatServer:
         self.url = f"{self._root}/v1"
         command = [sys.executable, "-m", __name__, str(port), upstream]
         self._process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
-        for _ in range(400):
+        for _ in range(2400):
             try:
                 self.tell()
             except OSError:
