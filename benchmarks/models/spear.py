@@ -1,12 +1,13 @@
-"""SPEAR: whether what it learns tells phonemes better apart than the log-mel bands it hears.
+"""SPEAR: whether what it learns tells words better apart than the log-mel bands it hears.
 
     python benchmarks/models/spear.py --work build/models
 
-Prepares the corpus `espeak`, synthetic speech of eight voices whose phonemes are known, with the
-`mvq` tokenizer that ships, trains `spear` on it, and probes the encoder's layers at the middle of
-each phoneme: logistic regression over a learnt sum of them, the mean recall over phonemes in texts
-that are held out. Beside it the same of the filter bank that the encoder takes for that frame, and
-of a model that was never trained. The model hears all speech, and no label.
+Prepares the corpus `espeak`, synthetic speech of eight voices whose words and phonemes are known,
+with the `mvq` tokenizer that ships, trains `spear` on it, and probes the encoder's layers: their
+mean over the frames of each word, logistic regression over a learnt sum of the layers, the mean
+recall over words in texts that are held out. Beside it the same of the filter bank that the encoder
+takes, and of a model that was never trained; and all of it again with voices held out, and with the
+frame in the midst of each phoneme. The model hears all speech, and no label.
 """
 
 import argparse
@@ -33,20 +34,31 @@ from wavemill.loader import ShardLoader
 from wavemill.models.spear.model import SpearModel
 from wavemill.models.training.run import load_run
 
-SPLITS = 5
-LEAST = 50
-"""Phonemes that come less often are left out."""
+SPLITS = {"words": 6, "phonemes": 3}
+LEAST = {"words": 20, "phonemes": 50}
+"""Labels that come less often are left out."""
 Frames = Callable[[Tensor, Tensor], Tensor]
 """Takes a clip [1, N] and its length [1]; returns its frames, [T, L, D], of L layers."""
 
 
 @dataclass(kw_only=True)
-class Phonemes:
-    """Phonemes of a prepared dataset: the frame of each, by each kind of features."""
+class Heard:
+    """Labelled stretches of a prepared dataset, and what each kind of features has of them."""
 
     labels: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    voices: list[str] = field(default_factory=list)
     rows: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def probe(self, what: str, groups: list[str]) -> dict[str, Floats]:
+        """Probe each kind of features, some groups being held out."""
+        counts = Counter(self.labels)
+        kept = [place for place, label in enumerate(self.labels) if counts[label] >= LEAST[what]]
+        labels, held = [self.labels[place] for place in kept], [groups[place] for place in kept]
+        return {
+            name: probe(torch.stack(rows).float().numpy()[kept], labels, held, SPLITS[what])
+            for name, rows in self.rows.items()
+        }
 
 
 def measure(work: Path, *more: str) -> dict[str, Any]:
@@ -72,27 +84,37 @@ def measure(work: Path, *more: str) -> dict[str, Any]:
             audio, samples, trained.frames_of(audio.shape[1])
         )[0][:, None],
     }
-    heard = read_phonemes(data, kinds, 100 / trained.config.subsample)
-    counts = Counter(heard.labels)
-    kept = [number for number, label in enumerate(heard.labels) if counts[label] >= LEAST]
-    labels = [heard.labels[number] for number in kept]
-    texts = [heard.texts[number] for number in kept]
-    found: dict[str, Floats] = {
-        name: probe(torch.stack(rows).float().numpy()[kept], labels, texts, SPLITS)
-        for name, rows in heard.rows.items()
+    heard = {what: Heard(rows={name: [] for name in kinds}) for what in LEAST}
+    read(data, kinds, 100 / trained.config.subsample, heard)
+    words, phonemes = heard["words"], heard["phonemes"]
+    found = words.probe("words", words.texts)
+    also = {
+        "words, other voices": words.probe("words", words.voices),
+        "phonemes, other texts": phonemes.probe("phonemes", phonemes.texts),
     }
-    means = {name: round(float(np.mean(scores)), 4) for name, scores in found.items()}
     return {
         "recipe": "spear",
         "baseline": "log-mel",
-        "score": means["spear"],
-        "baseline_score": means["log-mel"],
-        "unit": f"mean recall of {len(set(labels))} phonemes ({len(labels)}), other texts",
+        "score": _means(found)["spear"],
+        "baseline_score": _means(found)["log-mel"],
+        "unit": "mean recall of words in other texts, by a linear probe",
         "seconds": round(seconds),
-        "others": {"untrained": means["untrained"]},
+        "others": {"untrained": _means(found)["untrained"]},
         "against_log_mel": compare(found, "spear", "log-mel"),
         "against_untrained": compare(found, "spear", "untrained"),
+        "also": {
+            name: {
+                **_means(scores),
+                "against_log_mel": compare(scores, "spear", "log-mel"),
+                "against_untrained": compare(scores, "spear", "untrained"),
+            }
+            for name, scores in also.items()
+        },
     }
+
+
+def _means(found: dict[str, Floats]) -> dict[str, float]:
+    return {name: round(float(np.mean(scores)), 4) for name, scores in found.items()}
 
 
 def layers_of(model: SpearModel, audio_BN: Tensor, samples_B: Tensor) -> Tensor:
@@ -102,12 +124,19 @@ def layers_of(model: SpearModel, audio_BN: Tensor, samples_B: Tensor) -> Tensor:
     return torch.stack([frames_BTD[0] for frames_BTD in found], 1)
 
 
-def read_phonemes(data: Path, kinds: dict[str, Frames], rate: float) -> Phonemes:
-    """Take the frame at the middle of each phoneme; `rate` is of frames a second."""
+def read(data: Path, kinds: dict[str, Frames], rate: float, heard: dict[str, Heard]) -> None:
+    """Add what is heard of words, their mean, and of phonemes, their middle frame.
+
+    Args:
+        data: a prepared dataset.
+        kinds: of features.
+        rate: of their frames, a second.
+        heard: by `words` and `phonemes`, which the cuts have.
+
+    """
     loader = ShardLoader(
         str(data), streams=[], audio=True, sample_rate=16_000, cuts=True, batch_size=1
     )
-    found = Phonemes(rows={name: [] for name in kinds})
     for batch in loader:
         assert batch.audio is not None
         assert batch.audio_lengths is not None
@@ -115,13 +144,18 @@ def read_phonemes(data: Path, kinds: dict[str, Frames], rate: float) -> Phonemes
         assert batch.text is not None
         with torch.inference_mode():
             frames = {name: hear(batch.audio, batch.audio_lengths) for name, hear in kinds.items()}
-        for label, start, end in batch.cuts[0]["custom"]["phonemes"]:
-            place = int((start + end) / 2 * rate)
-            found.labels.append(label)
-            found.texts.append(batch.text[0] or "")
-            for name, rows in found.rows.items():
-                rows.append(frames[name][min(place, len(frames[name]) - 1)])
-    return found
+        cut = batch.cuts[0]
+        for what, found in heard.items():
+            for label, start, end in cut["custom"][what]:
+                found.labels.append(label.lower() if what == "words" else label)
+                found.texts.append(batch.text[0] or "")
+                found.voices.append(cut["supervisions"][0]["speaker"])
+                first, last = int(start * rate), int(end * rate)
+                if what == "phonemes":
+                    first = last = int((start + end) / 2 * rate)
+                for name, rows in found.rows.items():
+                    first = min(first, len(frames[name]) - 1)
+                    rows.append(frames[name][first : max(last, first + 1)].mean(0))
 
 
 def main() -> None:
