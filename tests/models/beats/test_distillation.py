@@ -54,11 +54,15 @@ def test_it_begins_with_its_teacher_and_with_words_from_the_data(teacher: Path) 
     assert float(model.codebook.initted) == 1.0
     patches_B = count_patches(samples_B)
     with torch.no_grad():
-        points = model.points(audio_BN, samples_B, patches_B, int(patches_B.max()))
+        made, taught = model.survey(audio_BN, samples_B, patches_B, int(patches_B.max()))
     # Words that are drawn, not made of points, are far from them.
-    near = (points.flatten(0, 1) @ words_KC.T).amax(1).mean()
+    points = functional.normalize(made, dim=1)
+    near = (points @ words_KC.T).amax(1).mean()
     drawn = functional.normalize(torch.randn(24, 256), dim=1)
-    assert float(near) > float((points.flatten(0, 1) @ drawn.T).amax(1).mean()) + 0.2
+    assert float(near) > float((points @ drawn.T).amax(1).mean()) + 0.2
+    torch.testing.assert_close(made.mean(0), torch.zeros(256), atol=1e-5, rtol=0)
+    torch.testing.assert_close(taught.mean(0), model.target_mean)
+    torch.testing.assert_close(taught.std(0), model.target_spread)
 
 
 @torch.no_grad()

@@ -39,13 +39,21 @@ class BeatsTokenizerRecipe(Recipe):
     about: ClassVar = "BEATs' tokenizer, distilled of a trained model, from audio"
     presets: ClassVar[Mapping[str, BeatsTokenizerConfig]] = {
         "small": BeatsTokenizerConfig(
-            teacher="", layers=4, width=128, heads=4, feed=512, dropout=0.0, estimator_layers=2
+            teacher="",
+            layers=4,
+            width=128,
+            heads=4,
+            feed=512,
+            dropout=0.0,
+            estimator_layers=2,
+            # In so few steps words have to follow points that all move together.
+            decay=0.9,
         ),
         "paper": BeatsTokenizerConfig(teacher=""),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=300, batch_seconds=30, learning_rate=1e-3, warmup=30, beta2=0.98,
+            steps=200, batch_seconds=15, learning_rate=2e-4, warmup=20, beta2=0.98,
             weight_decay=0.01,
         ),
         "paper": TrainSettings(
@@ -84,6 +92,8 @@ class BeatsTokenizerRecipe(Recipe):
     def begin(self, model: nn.Module, batches: Iterator[Batch]) -> None:
         """Load the teacher, and have the first words be centres of what the encoder makes now.
 
+        What it makes, and what the teacher does, has its mean taken off: see `centre`.
+
         Raises:
             JobError: the data has fewer patches than there are to be words.
             UsageError: the teacher cannot be had.
@@ -91,22 +101,20 @@ class BeatsTokenizerRecipe(Recipe):
         """
         assert isinstance(model, BeatsTokenizerModel)
         Pretrained(self.config.teacher, "beats-tokenizer: teacher").load(model.teacher)
-        words, points, count = self.config.words, [], 0
-        with torch.no_grad():
-            for batch in batches:
-                audio_BN, samples_B, patches_B, total = _heard(batch)
-                points_BTC = model.points(audio_BN, samples_B, patches_B, total)
-                points.append(points_BTC[is_real(patches_B, total)].cpu())
-                count += len(points[-1])
-                if count >= POINTS_A_WORD * words:
-                    break
+        words, made, count = self.config.words, [], 0
+        for batch in batches:
+            made.append(model.survey(*_heard(batch)))
+            count += len(made[-1][0])
+            if count >= POINTS_A_WORD * words:
+                break
         if count < words:
             raise JobError(
                 f"the data has {count} patches, too few for words={words}: give more, or --set"
                 " words=..."
             )
+        points_NC = model.centre(*(torch.cat(part) for part in zip(*made, strict=True)))
         found = train_centroids(
-            torch.cat(points).numpy(),
+            points_NC.cpu().numpy(),
             words,
             iterations=KMEANS_ITERATIONS,
             seed=0,

@@ -18,6 +18,8 @@ from wavemill.specs import check_range
 from wavemill.tokenizers.beats import CODE_DIM
 from wavemill.tokenizers.beats_fbank import PATCH, PATCHES_A_STEP
 
+LEAST_SPREAD = 1e-3
+
 
 @dataclass(frozen=True, kw_only=True)
 class BeatsTokenizerConfig(Sizes):
@@ -67,6 +69,9 @@ class BeatsTokenizerConfig(Sizes):
 class BeatsTokenizerModel(BeatsNet):
     """The tokenizer, the estimator that only training needs, and the teacher."""
 
+    target_mean: Tensor
+    target_spread: Tensor
+
     def __init__(self, config: BeatsTokenizerConfig, teacher: Sizes) -> None:
         """Draw its weights."""
         super().__init__(config)
@@ -83,6 +88,8 @@ class BeatsTokenizerModel(BeatsNet):
             }
         )
         self.teacher = BeatsNet(teacher).requires_grad_(requires_grad=False)
+        self.register_buffer("target_mean", torch.zeros(teacher.width))
+        self.register_buffer("target_spread", torch.ones(teacher.width))
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
         """Set the mode of all but the teacher, which never trains."""
@@ -118,9 +125,45 @@ class BeatsTokenizerModel(BeatsNet):
         x_BTD = self.estimator["stack"](self.estimator["embed"](passed_BTC), real_BT)
         guess_BTD = self.estimator["head"](x_BTD)
         with torch.no_grad():
-            target_BTD = self.teacher(fbank_BFM, patches_B)
-        cosine_BT = functional.cosine_similarity(guess_BTD.float(), target_BTD.float(), dim=2)
+            target_BTD = self.teacher(fbank_BFM, patches_B).float()
+            target_BTD = (target_BTD - self.target_mean) / self.target_spread
+        cosine_BT = functional.cosine_similarity(guess_BTD.float(), target_BTD, dim=2)
         return cosine_BT, (points_BTC - words_BTC).square().sum(2)
+
+    @torch.no_grad()
+    def survey(
+        self, audio_BN: Tensor, samples_B: Tensor, patches_B: Tensor, total: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return what is made and what is taught of real patches, [N, C] and [N, D] float32.
+
+        Made is what the words are looked up by, before it has length one; taught, the teacher's
+        features.
+        """
+        fbank_BFM = _hear(audio_BN, samples_B, total)
+        real_BT = is_real(patches_B, total)
+        made_BTC = self.quantize_layer(super().forward(fbank_BFM, patches_B))
+        return made_BTC[real_BT].float(), self.teacher(fbank_BFM, patches_B)[real_BT].float()
+
+    @torch.no_grad()
+    def centre(self, made_NC: Tensor, taught_ND: Tensor) -> Tensor:
+        """Centre what the words are looked up by, and what is to be told of them.
+
+        A transformer's features differ less from patch to patch than their mean is large, those of
+        random weights most of all: on the sphere all would be one point, and one word enough.
+
+        Args:
+            made_NC: as `survey` returns it.
+            taught_ND: likewise.
+
+        Returns:
+            Points of length one, [N, C].
+
+        """
+        last = self.quantize_layer[-1]
+        last.bias.sub_(made_NC.mean(0).to(last.bias))  # type: ignore[operator,union-attr]
+        self.target_mean.copy_(taught_ND.mean(0))
+        self.target_spread.copy_(taught_ND.std(0).clamp(min=LEAST_SPREAD))
+        return functional.normalize(made_NC - made_NC.mean(0), dim=1)
 
     def points(self, audio_BN: Tensor, samples_B: Tensor, patches_B: Tensor, total: int) -> Tensor:
         """Return what the words are looked up by, of length one: [B, T, C] float32."""
