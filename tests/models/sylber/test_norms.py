@@ -31,6 +31,20 @@ def test_before_anything_is_noted_all_is_speech() -> None:
     assert float(NormStatistics(0.9999).threshold()) == 0
 
 
+def test_as_long_as_silence_has_norms_like_those_of_speech_all_is_speech() -> None:
+    torch.manual_seed(0)
+    found = NormStatistics(0.9)
+    speech = torch.rand(4, 500) < 0.7
+    near = torch.where(speech, 10.7, 10.4) + 0.2 * torch.randn(4, 500)
+    found.add(near, speech, torch.ones_like(speech))
+    found.finish_step()
+    assert float(found.threshold()) == 0
+    for _ in range(50):
+        found.add(torch.where(speech, near, near - 5), speech, torch.ones_like(speech))
+        found.finish_step()
+    assert 6 < float(found.threshold()) < 10
+
+
 def test_what_is_padded_does_not_count_and_old_norms_are_forgotten() -> None:
     found = NormStatistics(0.5)
     for mean in (9.0, *[3.0] * 30):

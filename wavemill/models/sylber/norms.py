@@ -43,7 +43,9 @@ class NormStatistics(nn.Module):
     def threshold(self) -> Tensor:
         """Return the norm between both means at which both densities are the same, a scalar.
 
-        Before anything was noted it is 0, at which all is speech.
+        It is 0, at which all is speech, before anything was noted, and as long as the means are
+        nearer to each other than both deviations together: a young model gives silence no smaller
+        features, and frames of speech that a threshold cut off would teach it to drop more.
         """
         count_C, total_C, squares_C = self.running.unbind(1)
         count_C = count_C.clamp(min=1e-12)
@@ -55,4 +57,5 @@ class NormStatistics(nn.Module):
         scaled = (grid[:, None] - mean_C) / spread_C
         density = -0.5 * scaled.square() - spread_C.log()
         crossing = (density[:, 0] > density[:, 1]).sum().clamp(max=len(places) - 1)
-        return grid.gather(0, crossing[None])[0]
+        apart = mean_C[1] - mean_C[0] > spread_C.sum()
+        return torch.where(apart, grid.gather(0, crossing[None])[0], 0.0)

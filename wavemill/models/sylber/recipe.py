@@ -57,14 +57,15 @@ class Sylber(Recipe):
     presets: ClassVar[Mapping[str, SylberConfig]] = {
         "small-0": SylberConfig(stage=0, **SMALL),  # type: ignore[arg-type]
         "small": SylberConfig(**SMALL),  # type: ignore[arg-type]
-        "small-2": SylberConfig(stage=2, **SMALL),  # type: ignore[arg-type]
+        # Features of so young a model are all alike: cosines of syllables lie high.
+        "small-2": SylberConfig(stage=2, merge_low=0.96, merge_high=0.99, **SMALL),  # type: ignore[arg-type]
         "paper": SylberConfig(),
         "paper-2": SylberConfig(stage=2),
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small-0": TrainSettings(steps=200, batch_seconds=30, learning_rate=2e-3, warmup=20),
         "small": TrainSettings(steps=200, batch_seconds=30, learning_rate=1e-3, warmup=20),
-        "small-2": TrainSettings(steps=60, batch_seconds=30, learning_rate=5e-4, warmup=10),
+        "small-2": TrainSettings(steps=40, batch_seconds=30, learning_rate=5e-4, warmup=10),
         "paper": PAPER,
         "paper-2": replace(PAPER, learning_rate=5e-5),
     }
