@@ -20,6 +20,7 @@ from wavemill.cli import main
 from wavemill.errors import JobError, UsageError
 from wavemill.hypotheses.folder import HypothesesFolder
 from wavemill.hypotheses.llm.opening import ChatSettings, open_chat
+from wavemill.hypotheses.llm.server import ChatServer
 from wavemill.hypotheses.records import FAR, Hypothesis, Utterance
 
 COUNT = 60
@@ -147,17 +148,22 @@ def test_what_cannot_be_is_said_at_once(
     assert "sk-1" not in str(caught.value)
 
 
+def key_of(settings: ChatSettings) -> str | None:
+    server = open_chat(settings)
+    assert isinstance(server, ChatServer)
+    return server._config.key
+
+
 def test_a_key_goes_over_no_open_network_unless_it_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
     sent = {}
     for url in ("http://127.0.0.1/v1", "http://localhost/v1", "https://a.b/v1", "http://a.b/v1"):
-        server = open_chat(ChatSettings(model=f"{url}#m"))
-        sent[url] = server._config.key
-    named = open_chat(ChatSettings(model="http://a.b/v1#m", key_variable="OPENAI_API_KEY"))
+        sent[url] = key_of(ChatSettings(model=f"{url}#m"))
+    named = ChatSettings(model="http://a.b/v1#m", key_variable="OPENAI_API_KEY")
     assert list(sent.values()) == ["sk-1", "sk-1", "sk-1", None]
-    assert named._config.key == "sk-1"
+    assert key_of(named) == "sk-1"
 
 
 def test_what_made_corrections_is_noted(chat: ChatServer, folder: HypothesesFolder) -> None:

@@ -1,6 +1,6 @@
 """`wavemill hypotheses --from-text`: what a recognizer might have made of texts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from wavemill.commands.running import NOTHING_WRITTEN
 if TYPE_CHECKING:
     from wavemill.hypotheses.from_text import Drawing, FromTextSettings
     from wavemill.hypotheses.normalize import Normalizer
+    from wavemill.hypotheses.records import Utterance
 
 TEMPERATURE = 0.8
 """Of a language model that invents, if none is given."""
@@ -90,8 +91,7 @@ def from_text(inputs: tuple[str, ...], *, out: str, json_: bool, **options: Any)
     about = _about(inputs, options, drawing.facts, normalizer.version, whole)
     with Reporter(quiet=options["quiet"]).stage("draw", None) as show:
         made = utterances(drawing, texts(), settings.count, measured)
-        counted = (one for number, one in enumerate(made, 1) if show(number) is None)
-        content = write_all(out, counted, about, splitting)
+        content = write_all(out, _shown(made, show), about, splitting)
     summary = {
         "out": out,
         **content["totals"],
@@ -159,3 +159,10 @@ def _lines(summary: dict[str, Any]) -> Iterator[str]:
         yield f"{summary['short']:,} utterances have fewer hypotheses than asked for"
     if "asked" in summary:
         yield from spent_lines(summary)
+
+
+def _shown(made: "Iterable[Utterance]", show: Callable[[int], None]) -> "Iterator[Utterance]":
+    """Yield utterances, and tell how many there were."""
+    for number, one in enumerate(made, 1):
+        show(number)
+        yield one

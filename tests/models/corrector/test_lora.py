@@ -91,6 +91,7 @@ def test_peft_reads_what_is_exported(kind: Lora, model: LoraModel, tmp_path: Pat
         (tmp_path / name).write_bytes(content)
     assert json.loads((tmp_path / ADAPTER_CONFIG).read_text())["r"] == 4
     assert (tmp_path / ADAPTER).exists()
+    assert kind.config.base is not None
     base = transformers.AutoModelForCausalLM.from_pretrained(kind.config.base)
     read = peft.PeftModel.from_pretrained(base, str(tmp_path)).eval()
     ids = torch.tensor([[2, 3, 6]])

@@ -160,7 +160,8 @@ class BeatsTokenizerModel(BeatsNet):
 
         """
         last = self.quantize_layer[-1]
-        last.bias.sub_(made_NC.mean(0).to(last.bias))  # type: ignore[operator,union-attr]
+        assert isinstance(last, nn.Linear)
+        last.bias.sub_(made_NC.mean(0).to(last.bias))
         self.target_mean.copy_(taught_ND.mean(0))
         self.target_spread.copy_(taught_ND.std(0).clamp(min=LEAST_SPREAD))
         return functional.normalize(made_NC - made_NC.mean(0), dim=1)

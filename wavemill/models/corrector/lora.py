@@ -47,8 +47,10 @@ class LoraModel(nn.Module):
     def __init__(self, adapted: Any) -> None:
         super().__init__()
         self.adapted = adapted
-        self.register_state_dict_post_hook(_leave_out_what_is_given)
-        self.register_load_state_dict_post_hook(_miss_nothing_that_is_given)
+        self.register_state_dict_post_hook(_leave_out_what_is_given)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            _miss_nothing_that_is_given
+        )
 
     def forward(self, ids_BS: Tensor, real_BS: Tensor) -> Tensor:
         """Return the logits of the next tokens, [B, S, V]."""
