@@ -19,8 +19,8 @@ from tests.hypotheses.llm.chat_server import ChatServer
 from wavemill.cli import main
 from wavemill.errors import JobError, UsageError
 from wavemill.hypotheses.folder import HypothesesFolder
+from wavemill.hypotheses.llm import server as real_server
 from wavemill.hypotheses.llm.opening import ChatSettings, open_chat
-from wavemill.hypotheses.llm.server import ChatServer
 from wavemill.hypotheses.records import FAR, Hypothesis, Utterance
 
 COUNT = 60
@@ -150,7 +150,7 @@ def test_what_cannot_be_is_said_at_once(
 
 def key_of(settings: ChatSettings) -> str | None:
     server = open_chat(settings)
-    assert isinstance(server, ChatServer)
+    assert isinstance(server, real_server.ChatServer)
     return server._config.key
 
 
