@@ -69,7 +69,6 @@ def test_a_job_that_is_killed_goes_on_and_nothing_is_asked_twice_or_lost(
     after = chat.answered()
     twice = [asked for asked, times in after.items() if times > 1]
     assert len(twice) <= CONCURRENCY
-    assert set(twice) <= set(before)
     assert len(after) == COUNT - 1
     assert done.json["kept"] + len(twice) >= len(before) - CONCURRENCY
     assert done.json["asked"] + done.json["kept"] == COUNT - 1

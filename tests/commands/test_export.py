@@ -75,6 +75,8 @@ def test_shards_have_the_keys_of_a_dataset_in_its_order(prepared: Path, tmp_path
         run("export", folder.url, "--as", "shards", "--to", out)
 
 
+# Both leave the tars to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_lhotse_and_webdataset_join_them_with_the_audio(prepared: Path, tmp_path: Path) -> None:
     import lhotse
     import webdataset

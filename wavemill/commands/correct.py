@@ -53,7 +53,7 @@ def correct(folder: str, *, model: str, json_: bool, **options: Any) -> None:
 
     \b
     wavemill correct hyps --model http://localhost:8000/v1
-    wavemill correct hyps --model https://api.openai.com/v1#NAME --budget-tokens 1000000
+    wavemill correct hyps --model https://a.b/v1#NAME --budget-dollars 5
     wavemill correct hyps --model run --only-words-of-hypotheses
     """
     from wavemill import storage

@@ -113,9 +113,9 @@ def hypotheses(context: click.Context, /, *, json_: bool, **options: Any) -> Non
 
     \b
     wavemill hypotheses speech/ --out nbest --recognizer pocketsphinx --n 5
-    wavemill hypotheses prepared --out nbest --recognizer whisper:model=Systran/faster-whisper-base
-    wavemill hypotheses speech/ --out noisy --recognizer pocketsphinx --noise 10 --reverb 0.4
-    wavemill hypotheses speech/ --out nbest --recognizer wavemill:run=asr --splits 0.8,0.1,0.1
+    wavemill hypotheses prepared --out nbest --recognizer whisper:model=FOLDER
+    wavemill hypotheses speech/ --out noisy --recognizer pocketsphinx --noise 10
+    wavemill hypotheses speech/ --out nbest --recognizer wavemill:run=asr
 
     With --from-text INPUT holds texts, and what might be heard is drawn, without audio: see
     `wavemill hypotheses --from-text --help`.

@@ -35,7 +35,7 @@ class WavemillConfig(PlaceSettings):
     method: str | None = None
     """ctc, attention or joint; the last that the model can, if left out."""
     beam: int = 16
-    ctc_weight: float = 0.3
+    ctc_weight: float | None = None
     chunk_seconds: float = 30.0
     best: bool = False
     """The checkpoint that was best on what was held out."""

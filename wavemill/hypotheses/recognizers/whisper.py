@@ -135,7 +135,7 @@ class WhisperRecognizer:
         except RuntimeError as error:
             raise RejectedError(RECOGNIZER_FAILED, f"whisper: {error}") from error
         found = [
-            # CTranslate2 divides by the number of tokens.
+            # CTranslate2 divides by the number of tokens, of which the end is none.
             Transcript(text=self._tokenizer.decode(ids).strip(), log_probability=score * len(ids),
                        units=len(ids))
             for ids, score in zip(result.sequences_ids, result.scores, strict=True)
