@@ -115,7 +115,9 @@ def test_only_the_student_learns_and_the_teacher_stays_or_follows() -> None:
 
 @pytest.mark.parametrize("preset", ["small-0", "small", "small-2"])
 def test_it_learns_a_batch_by_heart(preset: str) -> None:
-    recipe = tiny("noise=0", preset=preset)
+    # Where segments of features drawn at random begin and end.
+    merges = ("merge_low=0.8", "merge_high=0.9")
+    recipe = tiny("noise=0", *merges, preset=preset)
     model = built(recipe)
     stepper, batch = Stepper(recipe, model, TRAINING), clips([8000, 16_000])
     losses = [float(stepper.step(number, [batch])[LOSS]) for number in range(30)]
