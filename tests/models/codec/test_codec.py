@@ -6,6 +6,8 @@ from torch import Tensor
 
 from tests.models.codec.small import ADVERSARY, DATA, HOP, batch_of, build, make, tones
 from wavemill.errors import UsageError
+from wavemill.models.codec.adversary import told_apart
+from wavemill.models.codec.discriminator import Discriminator
 from wavemill.models.codec.model import CODEC, DISCRIMINATOR, Part
 from wavemill.models.memory.predict import Predictor
 from wavemill.models.recipe import Turn
@@ -106,6 +108,32 @@ def test_the_discriminator_joins_in_when_it_is_told_to() -> None:
         assert ("discriminator/loss" in row) == ("codec/adversarial" in row) == has_joined
         assert "codec/loss" in row
     assert names(recipe.turns_at(LATE)) == [DISCRIMINATOR, CODEC]
+
+
+def test_the_discriminator_may_learn_before_the_codec_hears_of_it() -> None:
+    recipe = make(*ADVERSARY, "adversary_from=1", "adversary_alone=2")
+    stepper = Stepper(recipe, build(recipe), SETTINGS)
+    batch = batch_of(tones(2, 1600))
+    rows = [stepper.step(number, [batch]) for number in range(4)]
+    assert ["discriminator/loss" in row for row in rows] == [False, True, True, True]
+    assert ["codec/adversarial" in row for row in rows] == [False, False, False, True]
+
+
+def test_a_discriminator_tells_noise_from_a_sine_within_thirty_steps() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(4, (256, 64))
+    optimizer = torch.optim.AdamW(discriminator.parameters(), 1e-3)
+    lengths = torch.full((4,), 3200)
+    sine = torch.sin(torch.arange(3200) * 0.3).expand(4, -1) * 0.1
+    losses = []
+    for _ in range(30):
+        noise = 0.1 * torch.randn(4, 3200)
+        loss = told_apart(discriminator(sine, lengths), discriminator(noise, lengths)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.75 * losses[0]
 
 
 def test_without_an_adversary_there_is_one_turn_and_no_discriminator() -> None:

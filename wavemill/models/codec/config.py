@@ -34,6 +34,9 @@ class CodecConfig(CodecSizes):
     """Steps in which latents pass as they are, before k-means of them makes residual codebooks."""
     adversary_from: int = 0
     """Steps that are done before the discriminator joins in."""
+    adversary_alone: int = 0
+    """Steps in which it learns before the codec hears of it: until it tells anything, what it says
+    leads astray."""
     filters_2d: int = 32
     """Channels of the discriminator."""
     windows: str = "2048x1024x512x256x128"
@@ -57,6 +60,7 @@ class CodecConfig(CodecSizes):
             check_range(name, getattr(self, name), 0, 1)
         check_range("codebooks_from", self.codebooks_from, 0, 10**9)
         check_range("adversary_from", self.adversary_from, 0, 10**9)
+        check_range("adversary_alone", self.adversary_alone, 0, 10**9)
         check_range("filters_2d", self.filters_2d, 1, 4096)
         if not self.l1 + self.mel:
             raise ValueError(

@@ -98,5 +98,10 @@ def _convolution(channels: int, outputs: int, kernel: tuple[int, int], rate: int
     layer = nn.Conv2d(
         channels, outputs, kernel, stride=stride, dilation=dilation, padding=(frames, bins)
     )
+    # torch's own weights make each layer quieter than the last, until logits are all but 0: then it
+    # tells nothing apart for hundreds of steps.
+    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
     normed: nn.Module = weight_norm(layer)
     return normed

@@ -74,21 +74,24 @@ class Codec(Recipe):
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The discriminator's turn, and the codec's."""
-        return self._turns(Part(turn=CODEC, adversary=self._has_adversary))
+        part = Part(turn=CODEC, adversary=self._has_adversary)
+        return self._turns(part, joined=self._has_adversary)
 
     def turns_at(self, step: int) -> tuple[Turn, ...]:
         """Leave the discriminator out before it joins in, and codebooks before they are filled."""
         config = self.config
         joined = self._has_adversary and step >= config.adversary_from
+        heard = joined and step >= config.adversary_from + config.adversary_alone
         quantizes, fills = step > config.codebooks_from, step == config.codebooks_from
-        return self._turns(Part(turn=CODEC, adversary=joined, quantizes=quantizes, fills=fills))
+        part = Part(turn=CODEC, adversary=heard, quantizes=quantizes, fills=fills)
+        return self._turns(part, joined=joined)
 
     @property
     def _has_adversary(self) -> bool:
         return bool(self.config.adversarial)
 
-    def _turns(self, part: Part) -> tuple[Turn, ...]:
-        names = (DISCRIMINATOR, CODEC) if part.adversary else (CODEC,)
+    def _turns(self, part: Part, *, joined: bool) -> tuple[Turn, ...]:
+        names = (DISCRIMINATOR, CODEC) if joined else (CODEC,)
         return tuple(
             Turn(name=name, part=name, loss=partial(self._loss, part=replace(part, turn=name)))
             for name in names
