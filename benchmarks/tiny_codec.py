@@ -41,10 +41,11 @@ EVERY = 10
 MODEL = (
     "spectra=160", "filters=192", "ratios=2", "residuals=4", "dim=64", "codebooks=6",
     "codebook_size=1024", "dropout=0.25", "gain_db=6", "l1=0", "mel=6", "adversarial=1",
-    "features=2", "filters_2d=8", "windows=1024x256", "codebooks_from=200", "adversary_from=2700",
+    "features=2", "filters_2d=8", "windows=1024x256", "codebooks_from=200", "adversary_from=4000",
+    "adversary_alone=400",
 )  # fmt: skip
 TRAINING = (
-    "steps=3600", "batch_size=16", "learning_rate=1e-3", "warmup=100", "beta1=0.9", "beta2=0.99",
+    "steps=6000", "batch_size=16", "learning_rate=1e-3", "warmup=100", "beta1=0.9", "beta2=0.99",
     "max_norm=1", "save_every=250", "validate_every=1000", "log_every=25", "seed=1",
 )  # fmt: skip
 
