@@ -17,7 +17,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(events=EVENTS, cut=st.floats(0, 1))
 def test_a_journal_that_is_cut_anywhere_is_that_of_its_whole_lines(
     events: list[tuple[str, str]], cut: float, tmp_path_factory: pytest.TempPathFactory
@@ -34,7 +34,9 @@ def test_a_journal_that_is_cut_anywhere_is_that_of_its_whole_lines(
     data = (folder / "whole").read_bytes()
     data = data[: round(cut * len(data))]
     (folder / "cut").write_bytes(data)
-    (folder / "lines").write_bytes(data[: data.rfind(b"\n") + 1])
+    end = data.rfind(b"\n") + 1
+    # A line that lacks its end alone is whole, too.
+    (folder / "lines").write_bytes(data + b"\n" if data[end:].endswith(b"}") else data[:end])
     with opened(folder / "cut") as journal, opened(folder / "lines") as expected:
         keys = set(expected.keys())
         assert set(journal.keys()) == keys
