@@ -36,6 +36,16 @@ def load_config(context: click.Context, _: click.Parameter, path: str | None) ->
     return path
 
 
+config_option = click.option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    metavar="JOB.YAML",
+    help="A file of options; those on the command line win. Paths count from the current folder.",
+)
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a name that comes twice, of which YAML would drop the first."""
 

@@ -1,6 +1,5 @@
 """`wavemill correct`: make one text of each utterance's hypotheses."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -101,11 +100,11 @@ def _count(folder: "HypothesesFolder", splits: tuple[str, ...]) -> int:
 
 
 def _name(model: str, facts: Mapping[str, Any]) -> str:
-    """Make a name for corrections of a model's: its last part, of what a file may be named."""
+    from wavemill.hypotheses.folder import named_after
+
     asked = facts.get("model")
     name = str(asked["model"]) if isinstance(asked, dict) else model
-    last = name.rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9_]+", "-", last).strip("-") or "correction"
+    return named_after(name).strip("-") or "correction"
 
 
 def _counted(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from wavemill.commands.config import load_config
+from wavemill.commands.config import config_option
 from wavemill.commands.from_text import from_text
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.running import (
@@ -95,14 +95,7 @@ class _Hypotheses(click.Command):
 @max_rejected_option("Fail, and publish nothing, if more than this share does not come through.")
 @unit_mb_option
 @as_job
-@click.option(
-    "--config",
-    is_eager=True,
-    expose_value=False,
-    callback=load_config,
-    metavar="JOB.YAML",
-    help="A file of options; those on the command line win. Paths count from the current folder.",
-)
+@config_option
 @as_json
 @click.pass_context
 def hypotheses(context: click.Context, /, *, json_: bool, **options: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from wavemill.commands.config import load_config
+from wavemill.commands.config import config_option
 from wavemill.commands.filters import filter_options, given_filters
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.running import (
@@ -58,14 +58,7 @@ from wavemill.commands.running import (
 @unit_mb_option
 @as_job
 @verify_option
-@click.option(
-    "--config",
-    is_eager=True,
-    expose_value=False,
-    callback=load_config,
-    metavar="JOB.YAML",
-    help="A file of options; those on the command line win. Paths count from the current folder.",
-)
+@config_option
 @as_json
 @click.pass_context
 def prepare(context: click.Context, /, *, json_: bool, **options: Any) -> None:

@@ -1,7 +1,6 @@
 """`wavemill rescore`: choose anew among hypotheses, with a language model."""
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -46,7 +45,7 @@ def rescore(folder: str, *, lm: str, weight: str, json_: bool, **options: Any) -
     wavemill rescore hypotheses --lm models/SmolLM2-135M --weight 0.3
     """
     from wavemill import storage
-    from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.folder import HypothesesFolder, named_after
     from wavemill.hypotheses.rescoring.opening import open_model, tune_on
     from wavemill.hypotheses.rescoring.rescore import rescore as choose
     from wavemill.pipelines.progress import Reporter
@@ -62,8 +61,7 @@ def rescore(folder: str, *, lm: str, weight: str, json_: bool, **options: Any) -
         with reporter.stage("tune", None):
             split, found = tune_on(opened, model)
         factor, tuned = found.weight, {"split": split, **asdict(found)}
-    last = lm.rstrip("/").rpartition("/")[2]
-    name = options["name"] or f"lm-{re.sub('[^A-Za-z0-9_]+', '-', last)}"
+    name = options["name"] or f"lm-{named_after(lm)}"
     facts = {
         "kind": "rescoring",
         "splits": list(options["splits"]),

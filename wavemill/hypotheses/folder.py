@@ -9,6 +9,7 @@ DIR/
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,11 @@ def is_folder(url: str) -> bool:
         return bool(json.loads(storage.read_bytes(storage.join(url, FACTS)))["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def named_after(model: str) -> str:
+    """Name corrections after a model's folder, file or URL: its last part, as a file may be."""
+    return re.sub(r"[^A-Za-z0-9_]+", "-", model.rstrip("/").rpartition("/")[2])
 
 
 def write_rows(url: str, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]) -> int:

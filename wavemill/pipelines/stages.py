@@ -15,7 +15,7 @@ from wavemill.pipelines.plan_files import PlanFiles, marker_url
 from wavemill.pipelines.restore import SpoolStages, restore_shard, unit_of
 from wavemill.pipelines.segment import AudioForm, segment_row, segment_unit
 from wavemill.pipelines.segmenters import Segmenter, make_segmenter
-from wavemill.pipelines.step import Step
+from wavemill.pipelines.step import ModelStep, Step
 from wavemill.pipelines.survey_unit import seconds_of
 from wavemill.pipelines.tokenize import tokenize_unit
 from wavemill.records import (
@@ -131,7 +131,7 @@ class FingerprintUnit(Step):
         yield unit
 
 
-class TokenizeUnit(Step):
+class TokenizeUnit(ModelStep):
     """Tokenize a unit's segments. Takes and gives unit names."""
 
     def __init__(self, spool: str, segments: str, stage: str, tokenizer: Spec, stream: str) -> None:
@@ -140,13 +140,6 @@ class TokenizeUnit(Step):
         self._segments, self._stage, self._spec = segments, stage, tokenizer
         self._name = metrics.tokenize(stream)
         self._tokenizer: Tokenizer | None = None
-
-    def setup(self) -> None:
-        """Use one thread a worker: sums then round alike, however many workers there are."""
-        import torch
-
-        super().setup()
-        torch.set_num_threads(1)
 
     def process(self, unit: str) -> Iterator[str]:
         """Write the unit's tokens."""

@@ -34,3 +34,14 @@ class Step(beam.DoFn):
             return False
         check_there(self._spool)
         return True
+
+
+class ModelStep(Step):
+    """A step that runs a model."""
+
+    def setup(self) -> None:
+        """Use one thread a worker: sums then round alike, however many workers there are."""
+        import torch
+
+        super().setup()
+        torch.set_num_threads(1)

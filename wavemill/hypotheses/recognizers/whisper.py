@@ -23,6 +23,7 @@ from wavemill.packages import require
 from wavemill.records import RECOGNIZER_FAILED
 from wavemill.specs import check_range
 from wavemill.tokenizers.checkpoints import find_model
+from wavemill.tokenizers.converted_whisper import load_converted
 from wavemill.tokenizers.device import PlaceSettings
 
 VERSION = 1
@@ -33,6 +34,10 @@ MOST_TOKENS = 448
 """Of a window's text, with what stands before it."""
 EXTRA = "hypotheses"
 WHAT = "recognizer whisper"
+CONVERT = (
+    "; ct2-transformers-converter makes one of a model of transformers, which --recognizer"
+    " transformers takes as it is"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,22 +112,7 @@ class WhisperRecognizer:
         return in_pieces(clip, SAMPLE_RATE, WINDOW_SECONDS, count, hear)
 
     def _load(self) -> Any:
-        folder, place = self._folder, self._place
-        try:
-            return self._package.models.Whisper(
-                str(folder),
-                device=place.kind,
-                device_index=place.index,
-                compute_type=place.precision,
-                inter_threads=1,
-                intra_threads=1,
-            )
-        except (RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"{WHAT}: {folder} is no CTranslate2 Whisper model that runs on {place.device} in"
-                f" {place.precision}: {error}; ct2-transformers-converter makes one of a model of"
-                " transformers, which --recognizer transformers takes as it is"
-            ) from error
+        return load_converted(self._package, str(self._folder), self._place, WHAT, CONVERT)
 
     def _hear_piece(self, piece: Clip, request: Request) -> Iterator[Transcript]:
         mel = self._extractor(piece, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features

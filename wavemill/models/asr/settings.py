@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from wavemill.models.widths import check_width
+
 SUBSAMPLINGS = (2, 4, 8)
-MAX_WIDTH = 100_000
 MAX_TEMPO = 0.5
 
 
@@ -47,11 +48,7 @@ class AsrConfig:
         for name in ("channels", "encoder_layers", "heads", "ctc_frames"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name}={getattr(self, name)} must be 1 to 1000")
-        if not 1 <= self.width <= MAX_WIDTH or self.width % (2 * self.heads):
-            raise ValueError(
-                f"width={self.width} must be 2 to {MAX_WIDTH} and a multiple of twice"
-                f" heads={self.heads}"
-            )
+        check_width("width", self.width, self.heads)
         if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
             raise ValueError("dropout and label_smoothing must be 0 or more and below 1")
         if not (0 <= self.augment <= 1 and 0 <= self.tempo <= MAX_TEMPO):

@@ -19,7 +19,6 @@ KERNEL = (3, 9)
 DILATIONS = (1, 2, 4)
 LAST_KERNEL = (3, 3)
 SLOPE = 0.2
-FORMAT = torch.channels_last
 
 
 class Judgement(NamedTuple):
@@ -87,8 +86,7 @@ class Scale(nn.Module):
                 return_complex=True,
             )
             parts = torch.view_as_real(spectrum) / self.window.square().sum().sqrt()
-        # [B, F, H, 2] in memory, as a GPU's convolutions of few channels want it.
-        return parts.permute(0, 3, 2, 1).contiguous(memory_format=FORMAT)
+        return parts.permute(0, 3, 2, 1)
 
 
 def _convolution(channels: int, outputs: int, kernel: tuple[int, int], rate: int = 0) -> nn.Module:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from wavemill.models.widths import check_width
 from wavemill.specs import check_range
 
-MAX_WIDTH = 100_000
 POINTER, WRITER, LORA = "pointer", "writer", "lora"
 MODELS = (POINTER, WRITER, LORA)
 
@@ -48,11 +48,7 @@ class CorrectorConfig:
             check_range(name, getattr(self, name), 1, 1000)
         for name in ("most_counts", "rank", "alpha", "most_tokens"):
             check_range(name, getattr(self, name), 1, 10**9)
-        if not 1 <= self.width <= MAX_WIDTH or self.width % (2 * self.heads):
-            raise ValueError(
-                f"width={self.width} must be 2 to {MAX_WIDTH} and a multiple of twice"
-                f" heads={self.heads}"
-            )
+        check_width("width", self.width, self.heads)
         if not (0 <= self.dropout < 1 and 0 <= self.label_smoothing < 1):
             raise ValueError("dropout and label_smoothing must be 0 or more and below 1")
         if self.model != LORA and self.base is not None:

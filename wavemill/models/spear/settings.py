@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wavemill.errors import UsageError
+from wavemill.models.widths import check_width
 from wavemill.specs import check_range
 from wavemill.tokenizers.base import TokenizerFacts
 
@@ -54,10 +55,7 @@ class SpearConfig:
             check_range(name, getattr(self, name), 1, 1000)
         for name, length in (("mask", self.mask_frames), ("channel_mask", self.mask_channels)):
             check_range(name, getattr(self, name), 0, length)
-        if not 1 <= self.width <= 100_000 or self.width % (2 * self.heads):
-            raise ValueError(
-                f"width={self.width} must be 2 to 100000 and a multiple of twice heads={self.heads}"
-            )
+        check_width("width", self.width, self.heads)
 
 
 @dataclass(frozen=True, kw_only=True)

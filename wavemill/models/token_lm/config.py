@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from wavemill.models.widths import check_width
 from wavemill.specs import check_range
 
 LAYOUTS = ("delay", "flat", "hierarchical", "dual-ar", "masked")
@@ -45,10 +46,8 @@ class TokenLmConfig:
             check_range(name, getattr(self, name), 1, 1000)
         for name in ("width", "inner_width"):
             width = getattr(self, name)
-            if width is not None and (not 1 <= width <= 100_000 or width % (2 * self.heads)):
-                raise ValueError(
-                    f"{name}={width} must be 2 to 100000 and a multiple of twice heads={self.heads}"
-                )
+            if width is not None:
+                check_width(name, width, self.heads)
         for name in ("dropout", "condition_drop"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 or more and below 1")

@@ -11,12 +11,12 @@ from wavemill.pipelines.hypotheses.parts import PartSources, is_written, write
 from wavemill.pipelines.hypotheses.recognize import HEARD_SCHEMA, Hearing, recognize_unit
 from wavemill.pipelines.hypotheses.settings import HypothesesSettings
 from wavemill.pipelines.outdir import check_there
-from wavemill.pipelines.step import Step
+from wavemill.pipelines.step import ModelStep, Step
 from wavemill.pipelines.survey_unit import seconds_of
 from wavemill.spool import UnitReader, unit_url, write_unit
 
 
-class RecognizeUnit(Step):
+class RecognizeUnit(ModelStep):
     """Hear a unit's segments. Takes and gives unit names."""
 
     def __init__(self, spool: str, stage: str, settings: HypothesesSettings) -> None:
@@ -24,13 +24,6 @@ class RecognizeUnit(Step):
         super().__init__(spool)
         self._stage, self._settings = stage, settings
         self._hearing: Hearing | None = None
-
-    def setup(self) -> None:
-        """Use one thread a worker: sums then round alike, however many workers there are."""
-        import torch
-
-        super().setup()
-        torch.set_num_threads(1)
 
     def process(self, unit: str) -> Iterator[str]:
         """Write what was heard in the unit."""

@@ -14,6 +14,7 @@ from wavemill.digest import digest
 from wavemill.errors import UsageError
 from wavemill.packages import require
 from wavemill.tokenizers.checkpoints import find_model
+from wavemill.tokenizers.converted_whisper import load_converted
 from wavemill.tokenizers.device import Place
 from wavemill.tokenizers.teachers.base import (
     Clip,
@@ -116,20 +117,7 @@ def _ctranslate2(config: TeacherConfig, folder: str, place: Place) -> tuple[Enco
             " gives the encoder's output alone: leave layer out"
         )
     package = require("ctranslate2", "whisper", "teacher whisper")
-    try:
-        model = package.models.Whisper(
-            folder,
-            device=place.kind,
-            device_index=place.index,
-            compute_type=place.precision,
-            inter_threads=1,
-            intra_threads=1,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"teacher whisper: {folder} is no CTranslate2 Whisper model that runs on"
-            f" {place.device} in {place.precision}: {error}"
-        ) from error
+    model = load_converted(package, folder, place, "teacher whisper")
 
     def encode(mel: Features) -> Features:
         view = package.StorageView.from_array(np.ascontiguousarray(mel[None], np.float32))
