@@ -1,6 +1,9 @@
 """Batches made in threads or processes, given out in order."""
 
+import contextlib
 import re
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,7 +66,9 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
         JobError: one of them was killed.
 
     """
-    loaded = DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
+    loaded = iter(
+        DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
+    )
     try:
         for made in loaded:
             if isinstance(made, WavemillError):
@@ -72,6 +77,26 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and not ENDED.match(str(error)):
             raise
+        with _children_may_end():
+            error.__traceback__ = None  # its frames hold the iterator, which ends the others
+            del loaded
         raise JobError(
             f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"
         ) from error
+
+
+@contextlib.contextmanager
+def _children_may_end() -> Iterator[None]:
+    """Have nothing raised, in the main thread, for what ends.
+
+    Where several workers are killed at once, torch's handler raises for each, wherever the main
+    thread stands: for the second while it gives up for the first.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, handler)

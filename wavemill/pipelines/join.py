@@ -109,7 +109,8 @@ def add(job: Job, inputs: Sequence[str], *, clean: bool = False) -> dict[str, An
         _say_skipped(job, before)
         fresh = [intake.part(inputs, joined=inputs)] if intake.total else []
         if not fresh and base.parts is None:  # nothing to read the shards back for
-            outdir.clear_unused(job.spool)
+            # What is left of a spool may be a killed job's that was removing it.
+            (outdir.clear_spool if clean else outdir.clear_unused)(job.spool)
             return {**summarize(base.dataset.content, out, 0, started), **_counts(0, before)}
         parts = base.parts or (read_back(job, [(base.dataset, "")], job.streams)[0],)
         reused = run_units(job, all_units([*parts, *fresh]), unit_steps)
