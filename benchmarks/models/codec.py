@@ -2,10 +2,9 @@
 
     python benchmarks/models/codec.py [--work DIR] [quantizer=sq ...]
 
-English prompts (`asterisk-en`), a tenth of them held out. Two figures, of held-out prompts and what
-is decoded of them: the mean absolute difference of their log-mel frames (nats, 80 bands, 100 a
-second; what lies 40 dB under an average band of speech is raised to that), and how loud the prompts
-are beside what is wrong with the waveform (dB, the mean of prompts; nothing but silence has 0):
+English prompts (`asterisk-en`), a tenth of them held out. The figure is of held-out prompts and
+what is decoded of them, the mean absolute difference of their log-mel frames (nats, 80 bands, 100
+a second; what lies 40 dB under an average band of speech is raised to that):
 
     untrained     the same network before its first step
     mel codebook  each log-mel frame becomes the nearest of as many as the codec's bits can tell
@@ -70,7 +69,6 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
         "mel": [audible(mel, len(clip)) for mel, clip in zip(chosen, held_out, strict=True)],
     }
     off = {name: round(distance(held_out, found), 3) for name, found in sounds.items()}
-    snr = {name: round(signal_to_noise(held_out, found), 2) for name, found in sounds.items()}
     baseline = f"mel codebook of {len(codebook):,} frames"
     return {
         "recipe": "codec",
@@ -82,10 +80,6 @@ def measure(work: Path, *settings: str) -> dict[str, Any]:
         "others": {"untrained": off["untrained"], "frames alone": round(float(np.mean(alone)), 3)},
         "more": [
             {"score": off["codec"], "baseline": "untrained", "baseline_score": off["untrained"],
-             "unit": "the same"},
-            {"score": snr["codec"], "baseline": baseline, "baseline_score": snr["mel"],
-             "unit": "signal to noise of waveforms, dB"},
-            {"score": snr["codec"], "baseline": "untrained", "baseline_score": snr["untrained"],
              "unit": "the same"},
         ],
     }  # fmt: skip
@@ -137,15 +131,6 @@ def distance(given: list[Frames], found: list[Frames]) -> float:
     """Return the mean distance of clips."""
     pairs = zip(given, found, strict=True)
     return float(np.mean([np.abs(heard(one) - heard(other)).mean() for one, other in pairs]))
-
-
-def signal_to_noise(given: list[Frames], found: list[Frames]) -> float:
-    """Return the mean of clips, in dB."""
-    pairs = zip(given, found, strict=True)
-    return float(
-        np.mean([10 * np.log10(np.square(one).sum() / np.square(one - other).sum())
-                 for one, other in pairs])
-    )  # fmt: skip
 
 
 def main() -> None:

@@ -19,7 +19,9 @@ BEATS = TokenizerFacts(
     codebook_size=64, weights_digest="0",
 )  # fmt: skip
 CODES = stream_facts(codebooks=4, size=64)
-ADVERSARY = ("adversarial=1", "features=1", "filters_2d=4", "windows=512x128")
+ADVERSARY = (
+    "phases=learnt", "adversarial=1", "features=1", "filters_2d=4", "windows=512x128",
+)  # fmt: skip
 RECIPES = {
     "asr": ("asr", "small", ()),
     "beats": ("beats", "small", ()),

@@ -203,9 +203,10 @@ def test_a_killed_worker_is_an_error_and_no_hang(tokens: Path) -> None:
             worker.send_signal(signal.SIGKILL)
 
     # In a thread, since torch raises wherever the main one stands: that is to be in the loader.
-    with ThreadPoolExecutor(1) as pool, pytest.raises(JobError, match="worker of the loader ended"):
+    with ThreadPoolExecutor(1) as pool:
         pool.submit(kill)
-        list(given)
+        with pytest.raises(JobError, match="worker of the loader ended"):
+            list(given)
 
 
 TRAINER = """

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from wavemill.digest import digest
 from wavemill.errors import UsageError
@@ -115,9 +116,15 @@ class TrainedCodecTokenizer:
 
     def _encode(self, clip_N: Tensor) -> Codes:
         state: State = {}
-        parts = []
-        for block_N in clip_N.split(self._block_frames * self.codec.sizes.hop):
-            latents_BTD = self.codec.latents(block_N[None], state)
+        parts: list[Tensor] = []
+        hop, late = self.codec.sizes.hop, self.codec.ahead
+        heard_N = functional.pad(clip_N, (0, -len(clip_N) % hop + late * hop))
+        # The first block's first latents are of no frame.
+        begin = (self._block_frames + late) * hop
+        rest_N = heard_N[begin:]
+        rest = rest_N.split(self._block_frames * hop) if len(rest_N) else ()
+        for block_N in (heard_N[:begin], *rest):
+            latents_BTD = self.codec.latents(block_N[None], state)[:, 0 if parts else late :]
             ids_BTQ = self.codec.quantizer.encode(latents_BTD)
             parts.append(ids_BTQ[0, :, : self.facts.num_codebooks].cpu())
         codes: Codes = torch.cat(parts).numpy().astype(self.facts.dtype)

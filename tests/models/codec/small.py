@@ -13,6 +13,7 @@ from wavemill.models.table import make_recipe
 
 DATA = DataFacts(streams={}, has_audio=True)
 SIZES = (
+    "spectra=0", "phases=learnt", "l1=0.1", "mel=2", "gain_db=0", "dropout=0.5", "residuals=1",
     "filters=4", "ratios=4x2x4", "dim=8", "codebooks=3", "codebook_size=8", "filters_2d=2",
     "windows=128x64", "crop_seconds=0.2", "codebooks_from=5",
 )  # fmt: skip

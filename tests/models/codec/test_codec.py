@@ -22,25 +22,26 @@ KINDS = {
     "sq": ("quantizer=sq", "codebooks=6"),
     "gfsq": ("quantizer=gfsq", "codebooks=2"),
 }
-EACH = pytest.mark.parametrize("kind", KINDS)
+WITHOUT_PHASES = ("spectra=8", "ratios=4", "phases=found", "l1=0")
+EVERY_KIND = [*KINDS.values(), WITHOUT_PHASES]
+PARTS = [((*kind, *ADVERSARY), turn) for kind in KINDS.values() for turn in (CODEC, DISCRIMINATOR)]
 SETTINGS = TrainSettings(
     learning_rate=1e-2, warmup=0, schedule="constant", weight_decay=0.0, beta1=0.5, beta2=0.9
 )
 
 
-@EACH
-def test_it_learns_a_batch(kind: str) -> None:
-    recipe = make(*KINDS[kind])
+@pytest.mark.parametrize("settings", EVERY_KIND)
+def test_it_learns_a_batch(settings: tuple[str, ...]) -> None:
+    recipe = make(*settings)
     stepper = Stepper(recipe, build(recipe), SETTINGS)
     batch = batch_of(tones(4, 1600), [1600, 1600, 1600, 900])
     mel = [float(stepper.step(number, [batch])["mel"]) for number in range(40)]
     assert mel[-1] < 0.75 * mel[0]
 
 
-@pytest.mark.parametrize("turn", [CODEC, DISCRIMINATOR])
-@EACH
-def test_what_is_padded_does_not_matter(kind: str, turn: str) -> None:
-    recipe = make(*KINDS[kind], *ADVERSARY)
+@pytest.mark.parametrize(("settings", "turn"), [*PARTS, (WITHOUT_PHASES, CODEC)])
+def test_what_is_padded_does_not_matter(settings: tuple[str, ...], turn: str) -> None:
+    recipe = make(*settings)
     model = build(recipe)
     audio, part = tones(1, 1000), Part(turn=turn)
     longer = torch.cat([audio, torch.full((1, 700), 9.0)], 1)
@@ -151,10 +152,10 @@ def test_some_clips_use_fewer_codebooks_in_training_and_all_do_after() -> None:
     assert set(build(make("dropout=0"))._used(latents).tolist()) == {3}
 
 
-@EACH
-def test_a_step_can_be_foretold(kind: str) -> None:
+@pytest.mark.parametrize("settings", EVERY_KIND)
+def test_a_step_can_be_foretold(settings: tuple[str, ...]) -> None:
     # An LSTM is run on such tensors step by step, so the clips are short.
-    predictor = Predictor(make(*KINDS[kind], "lstm=1"), DATA)
+    predictor = Predictor(make(*settings, "lstm=1"), DATA)
     sizes = [predictor.step_bytes(Extent(seconds=0.01, tokens={}), size).peak for size in (2, 400)]
     assert 0 < sizes[0] < sizes[1]
 
@@ -207,6 +208,7 @@ def test_pieces_are_of_the_length_that_is_asked_for() -> None:
         ("windows=128x66", "windows=128x66 must be multiples of 4"),
         ("features=1", "features without adversarial"),
         ("ratios=4x0", "ratios=4x0 must be numbers"),
+        ("spectra=0", "give spectra=SAMPLES"),
         ("mel=0", None),
     ],
 )
@@ -217,3 +219,8 @@ def test_settings_that_are_none_are_refused(wrong: str, words: str | None) -> No
     else:
         with pytest.raises(UsageError, match=words):
             make_recipe("codec", "small", [wrong], DATA)
+
+
+def test_phases_that_are_found_leave_no_waveform_to_lose() -> None:
+    with pytest.raises(UsageError, match="give l1=0, adversarial=0 and features=0"):
+        make("spectra=8", "phases=found")

@@ -29,7 +29,7 @@ from wavemill.tokenizers.base import Decoder
 
 ROOT = Path(__file__).parents[3]
 MODEL = (
-    *(one for one in SIZES if not one.startswith("codebooks_from")),
+    *(one for one in SIZES if one.split("=")[0] not in ("codebooks_from", "gain_db")),
     *ADVERSARY, "adversary_from=1", "codebooks_from=1", "gain_db=6",
 )  # fmt: skip
 TRAINING = ("batch_size=4", "learning_rate=3e-3", "warmup=0", "schedule=constant", "log_every=1")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,9 +15,12 @@ WITH_LSTM = CodecSizes(filters=4, ratios="3x2", dim=6, codebooks=2, codebook_siz
 OF_SPECTRA = CodecSizes(
     spectra=2, filters=4, ratios="3", dim=6, codebooks=2, codebook_size=8, residuals=2
 )
+WITHOUT_PHASES = replace(OF_SPECTRA, phases="found")
 HOP = 6
-KINDS = [TINY, WITH_LSTM, OF_SPECTRA]
-EACH = pytest.mark.parametrize("sizes", KINDS, ids=["convolutions", "lstm", "spectra"])
+KINDS = [TINY, WITH_LSTM, OF_SPECTRA, WITHOUT_PHASES]
+EACH = pytest.mark.parametrize(
+    "sizes", KINDS, ids=["convolutions", "lstm", "spectra", "without phases"]
+)
 
 
 def made(sizes: CodecSizes) -> SeanetCodec:
@@ -28,13 +33,13 @@ def there_and_back(codec: SeanetCodec, audio_BN: Tensor) -> Tensor:
 
 
 @EACH
-def test_no_output_hears_a_later_frame(sizes: CodecSizes) -> None:
+def test_no_output_hears_a_frame_further_ahead(sizes: CodecSizes) -> None:
     codec, frames = made(sizes), 5
     audio_BN = torch.randn(1, frames * HOP, requires_grad=True)
     found_BN = there_and_back(codec, audio_BN)
     for sample in range(frames * HOP):
         (heard,) = torch.autograd.grad(found_BN[0, sample], audio_BN, retain_graph=True)
-        end = (sample // HOP + 1) * HOP
+        end = (sample // HOP + 1 + codec.ahead) * HOP
         # The first sample is where the first window rises from nothing.
         assert heard[0, :end].any() or (sizes.spectra and not sample)
         assert not heard[0, end:].any()
@@ -47,8 +52,10 @@ def test_a_latent_hears_its_frame_and_those_before(sizes: CodecSizes) -> None:
     latents_BTD = codec.latents(audio_BN)
     for frame in range(4):
         (heard,) = torch.autograd.grad(latents_BTD[0, frame].sum(), audio_BN, retain_graph=True)
-        assert heard[0, frame * HOP : (frame + 1) * HOP].all()
-        assert not heard[0, (frame + 1) * HOP :].any()
+        end = (frame + 1 + codec.ahead) * HOP
+        # The last sample ahead is where the last window has fallen to nothing.
+        assert heard[0, frame * HOP : end - codec.ahead].all()
+        assert not heard[0, end:].any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -73,10 +80,12 @@ def test_a_stream_of_blocks_is_the_whole_clip(data: st.DataObject) -> None:
     blocks = audio_BN.split([count * HOP for count in frames[:-1]] + [frames[-1] * HOP - extra], 1)
     heard: State = {}
     spoken: State = {}
-    latents = [codec.latents(block, heard) for block in blocks]
-    found = torch.cat([codec.audio(one, spoken) for one in latents], 1)
+    if codec.ahead:
+        blocks = (*blocks, torch.zeros(1, codec.ahead * HOP))
+    heard_BTD = torch.cat([codec.latents(block, heard) for block in blocks], 1)[:, codec.ahead :]
+    found = torch.cat([codec.audio(one, spoken) for one in heard_BTD.split(frames, 1)], 1)
     whole_BTD = codec.latents(audio_BN)
-    torch.testing.assert_close(torch.cat(latents, 1), whole_BTD, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(heard_BTD, whole_BTD, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found, codec.audio(whole_BTD), rtol=1e-4, atol=1e-5)
 
 
@@ -86,7 +95,8 @@ def test_what_a_clip_is_filled_up_with_changes_nothing_before_it(sizes: CodecSiz
     audio_BN = torch.randn(1, 3 * HOP)
     longer = torch.cat([audio_BN, torch.randn(1, 2 * HOP)], 1)
     expected, found = there_and_back(codec, audio_BN), there_and_back(codec, longer)
-    torch.testing.assert_close(found[:, : 3 * HOP], expected, rtol=1e-4, atol=1e-5)
+    known = (3 - codec.ahead) * HOP
+    torch.testing.assert_close(found[:, :known], expected[:, :known], rtol=1e-4, atol=1e-5)
 
 
 def test_the_published_size_at_24_khz() -> None:
@@ -104,6 +114,8 @@ def test_the_published_size_at_24_khz() -> None:
         ({"ratios": "8x0"}, "ratios=8x0 must be numbers from 1"),
         ({"ratios": "8,5"}, "ratios=8,5 must be"),
         ({"quantizer": "vq"}, "quantizer=vq must be rvq, sq, gfsq"),
+        ({"phases": "guessed", "spectra": 160}, "phases=guessed must be learnt or found"),
+        ({"phases": "found"}, "give spectra=SAMPLES"),
         ({"codebooks": 65}, "codebooks=65 must be 1 to 64"),
         ({"filters": 5}, "filters=5 must be even"),
         ({"merge": 2, "quantizer": "sq"}, "merge=2 is of residual codebooks"),

@@ -17,7 +17,7 @@ class CodecConfig(CodecSizes):
     l1: float = 0.1
     """Weight of the distance of waveforms. This and the next three are balanced."""
     mel: float = 2.0
-    """Weight of the distance of mel spectra."""
+    """Weight of the distance of mel spectra; where phases are found, of magnitudes."""
     adversarial: float = 4.0
     """Weight of fooling the discriminator; with 0 there is none."""
     features: float = 4.0
@@ -65,6 +65,11 @@ class CodecConfig(CodecSizes):
         if not self.l1 + self.mel:
             raise ValueError(
                 "l1 and mel are both 0: then nothing asks for the audio that was given"
+            )
+        if self.phases == "found" and (self.l1 or self.adversarial):
+            raise ValueError(
+                "phases=found: no waveform is made in training, so give l1=0, adversarial=0 and"
+                " features=0"
             )
         if self.features and not self.adversarial:
             raise ValueError("features without adversarial: there is no discriminator to find any")

@@ -15,7 +15,7 @@ from wavemill.models.codec.codebooks import CodebookTraining, Quantized
 from wavemill.models.codec.config import CodecConfig
 from wavemill.models.codec.discriminator import Discriminator
 from wavemill.models.codec.recognition import Recognizer
-from wavemill.models.codec.spectra import MelDistance
+from wavemill.models.codec.spectra import MagnitudeDistance, MelDistance
 from wavemill.models.recipe import Loss
 from wavemill.tokenizers.seanet.codec import SeanetCodec
 from wavemill.tokenizers.seanet.quantizers import (
@@ -57,7 +57,12 @@ class CodecModel(nn.Module):
         if config.adversarial:
             windows = numbers(config.windows, "windows")
             self.discriminator = Discriminator(config.filters_2d, windows)
-        self.mel_distance = MelDistance(config.sample_rate)
+        self.finds_phases = config.phases == "found"
+        self.mel_distance = (
+            MagnitudeDistance(config.sample_rate, config.spectra)
+            if self.finds_phases
+            else MelDistance(config.sample_rate)
+        )
         self.balancer = Balancer({name: getattr(config, name) for name in BALANCED})
         if isinstance(network.quantizer, ResidualQuantizer):
             self.codebooks = CodebookTraining(
@@ -100,9 +105,14 @@ class CodecModel(nn.Module):
                 self.discriminator(audio_BN, lengths_B), self.discriminator(found_BN, lengths_B)
             ).sum()
             return Loss(total=total, count=(lengths_B > 0).sum())
-        found_BN, quantized = self.run(audio_BN, lengths_B, part)
-        found_BN = torch.where(real_BN, found_BN, 0)
-        loss = self._codec_loss(found_BN, audio_BN, lengths_B, quantized, part)
+        if self.finds_phases:
+            quantized = self._code(audio_BN, lengths_B, part)
+            found_BCF = self.network.spectra(quantized.latents)
+            loss = self._magnitude_loss(found_BCF, audio_BN, lengths_B, quantized)
+        else:
+            found_BN, quantized = self.run(audio_BN, lengths_B, part)
+            found_BN = torch.where(real_BN, found_BN, 0)
+            loss = self._codec_loss(found_BN, audio_BN, lengths_B, quantized, part)
         if texts is None or not self._config.ctc:
             return loss
         ctc = self._untold(quantized.first, lengths_B, texts)
@@ -131,13 +141,14 @@ class CodecModel(nn.Module):
 
     def run(self, audio_BN: Tensor, lengths_B: Tensor, part: Part) -> tuple[Tensor, Quantized]:
         """Code and decode; return audio [B, N], float32, and what the quantizer did."""
-        latents_BTD = self.network.latents(audio_BN)
-        with torch.autocast(audio_BN.device.type, enabled=False):
-            quantized = self._quantize(
-                latents_BTD.float(), self._real(latents_BTD, lengths_B), part
-            )
+        quantized = self._code(audio_BN, lengths_B, part)
         found_BN = self.network.audio(quantized.latents)[:, : audio_BN.shape[1]]
         return found_BN.float(), quantized
+
+    def _code(self, audio_BN: Tensor, lengths_B: Tensor, part: Part) -> Quantized:
+        latents_BTD = self.network.latents(audio_BN)
+        with torch.autocast(audio_BN.device.type, enabled=False):
+            return self._quantize(latents_BTD.float(), self._real(latents_BTD, lengths_B), part)
 
     def _quantize(self, latents_BTD: Tensor, real_BT: Tensor, part: Part) -> Quantized:
         quantizer = self.network.quantizer
@@ -187,10 +198,24 @@ class CodecModel(nn.Module):
             pull_BN = self.balancer.balance(losses, heard_BN)
             pulled = (found_BN * pull_BN).sum()
             total = total + (pulled - pulled.detach())
-        if config.quantizer == "rvq":
+        return self._committed(total, parts, lengths_B, quantized)
+
+    def _magnitude_loss(
+        self, found_BCF: Tensor, audio_BN: Tensor, lengths_B: Tensor, quantized: Quantized
+    ) -> Loss:
+        with torch.autocast(audio_BN.device.type, enabled=False):
+            off = self.mel_distance(found_BCF, audio_BN, lengths_B).sum()
+        parts = {"mel": off.detach()}
+        return self._committed(self._config.mel * off, parts, lengths_B, quantized)
+
+    def _committed(
+        self, total: Tensor, parts: dict[str, Tensor], lengths_B: Tensor, quantized: Quantized
+    ) -> Loss:
+        """Add how far latents are from their entries."""
+        if self._config.quantizer == "rvq":
             commitment = quantized.commitment.sum()
             parts["commitment"] = commitment.detach()
-            total = total + config.commitment * commitment
+            total = total + self._config.commitment * commitment
         return Loss(total=total, count=(lengths_B > 0).sum(), parts=parts)
 
     def _losses(

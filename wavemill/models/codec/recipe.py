@@ -24,12 +24,18 @@ class Codec(Recipe):
     about: ClassVar = "causal convolutional codec: residual, scalar or grouped ids of audio"
     presets: ClassVar[Mapping[str, CodecConfig]] = {
         "small": CodecConfig(
-            filters=12,
-            ratios="4x5x4x4",
+            spectra=160,
+            phases="found",
+            filters=128,
+            ratios="2",
+            residuals=3,
             dim=64,
-            codebooks=16,
-            codebook_size=256,
+            codebooks=2,
             codebooks_from=300,
+            dropout=0.25,
+            gain_db=6,
+            l1=0,
+            mel=1,
             adversarial=0,
             features=0,
         ),
@@ -43,7 +49,7 @@ class Codec(Recipe):
     }
     training: ClassVar[Mapping[str, TrainSettings]] = {
         "small": TrainSettings(
-            steps=1700, batch_size=8, learning_rate=2e-3, warmup=20, beta1=0.5, beta2=0.9,
+            steps=1600, batch_size=16, learning_rate=2e-3, warmup=50, beta1=0.9, beta2=0.99,
             weight_decay=0.0,
         ),
         "paper": TrainSettings(

@@ -1,4 +1,4 @@
-"""Mel spectra of several window lengths, and how far those of decoded audio are off.
+"""Spectra, and how far those of decoded audio are off: mel spectra of several window lengths.
 
 As in EnCodec (Defossez et al., arXiv 2210.13438): windows of 64 to 2048 samples, a quarter apart.
 The distance is of the spectra and of their logarithms, both L1, as DAC has it (arXiv 2306.06546).
@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wavemill.tokenizers.features import mel_bands
+from wavemill.tokenizers.seanet.phases import OVERLAP
+from wavemill.tokenizers.seanet.spectra import CENTER, LOUDEST, SPREAD, log_magnitudes
 
 WINDOWS = (64, 128, 256, 512, 1024, 2048)
 MELS = (5, 10, 20, 40, 80, 80)
 """Bands of each: as many as its bins can tell apart."""
+A_BAND = 12
+"""Samples of a window for each band, about as above."""
 FLOOR = 1e-4
 """Of magnitudes before their logarithm, -80 dB of a full sine's. Higher, and most of what speech
 has above its first formant lies beneath; lower, and most of the gradient comes from silence."""
@@ -85,3 +89,43 @@ class MelDistance(nn.Module):
             real = spectrum.real(lengths_B, off.shape[1])
             total = total + (off * real).sum(-1) / real.sum(-1)
         return total / len(self.spectra)
+
+
+class MagnitudeDistance(nn.Module):
+    """How far a clip's magnitudes are off where phases are found for them, and so not heard yet."""
+
+    window: Tensor
+    bands: Tensor
+
+    def __init__(self, sample_rate: int, hop: int) -> None:
+        """Make the window and the bands; they are no weights."""
+        super().__init__()
+        self.hop = hop
+        size = OVERLAP * hop
+        self.register_buffer("window", torch.hann_window(size), persistent=False)
+        mels = min(MELS[-1], size // A_BAND)
+        bands = mel_bands(size, sample_rate, mels, (0.0, sample_rate / 2)).tolist()
+        self.register_buffer("bands", torch.tensor(bands), persistent=False)
+
+    def forward(self, found_BCF: Tensor, given_BN: Tensor, lengths_B: Tensor) -> Tensor:
+        """Return the distance of logarithms of bins and of mel bands, [B]: a mean over frames.
+
+        Args:
+            found_BCF: as `PhaseSearch` takes it.
+            given_BN: float32; silent past the lengths.
+            lengths_B: samples of each clip.
+
+        """
+        found_BFC = (found_BCF.float().transpose(1, 2) * SPREAD + CENTER).clamp(max=LOUDEST)
+        frames = found_BFC.shape[1]
+        reach = (frames - 1) * self.hop + len(self.window)
+        windows = functional.pad(given_BN, (0, max(0, reach - given_BN.shape[1])))
+        windows = windows[:, :reach].unfold(-1, len(self.window), self.hop)
+        given_BFC = log_magnitudes(windows, self.window)
+        off_BF = (found_BFC - given_BFC).abs().mean(-1)
+        found, given = (logs.exp() @ self.bands for logs in (found_BFC, given_BFC))
+        off_BF = off_BF + ((found + FLOOR).log() - (given + FLOOR).log()).abs().mean(-1)
+        starts = torch.arange(frames, device=lengths_B.device) * self.hop
+        real_BF = starts < lengths_B[:, None]
+        off_B: Tensor = (off_BF * real_BF).sum(-1) / real_BF.sum(-1).clamp(min=1)
+        return off_B

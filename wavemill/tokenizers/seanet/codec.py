@@ -20,6 +20,7 @@ from wavemill.tokenizers.seanet.layers import (
     Stack,
     State,
 )
+from wavemill.tokenizers.seanet.phases import OVERLAP, PhaseSearch
 from wavemill.tokenizers.seanet.quantizers import make_quantizer
 from wavemill.tokenizers.seanet.sizes import CodecSizes, numbers
 from wavemill.tokenizers.seanet.spectra import Analysis, Synthesis
@@ -34,7 +35,10 @@ above it would drown all others."""
 
 
 class SeanetCodec(nn.Module):
-    """Audio to latents, to ids, and back; frame t hears no sample from (t + 1) * hop on."""
+    """Audio to latents, to ids, and back.
+
+    Frame t hears no sample from (t + 1 + ahead) * hop on, and the audio of a frame no later frame.
+    """
 
     def __init__(self, sizes: CodecSizes) -> None:
         """Draw first weights."""
@@ -43,18 +47,32 @@ class SeanetCodec(nn.Module):
         self.encoder = make_encoder(sizes)
         self.quantizer = make_quantizer(sizes)
         self.decoder = make_decoder(sizes)
+        self.ahead = 0
+        """Frames that a latent hears ahead."""
+        if sizes.phases == "found":  # what the windows of its spectra reach into
+            self.ahead = -(-(OVERLAP - 1) * sizes.spectra // sizes.hop)
 
     def latents(self, audio_BN: Tensor, state: State | None = None) -> Tensor:
         """Encode audio to latents, [B, T, D]; T is N over the hop, rounded up.
 
         Args:
             audio_BN: of any length; with a state, of whole hops in all blocks but the last.
-            state: of the stream that this is the next block of.
+            state: of the stream that this is the next block of. Its latents come `ahead` frames
+                late: as many of the first are none, and as many frames of silence end it.
 
         """
-        whole = functional.pad(audio_BN, (0, -audio_BN.shape[1] % self.sizes.hop))
+        late = self.ahead if state is None else 0
+        filled = -audio_BN.shape[1] % self.sizes.hop + late * self.sizes.hop
+        whole = functional.pad(audio_BN, (0, filled))
         latents_BDT: Tensor = self.encoder(whole[:, None], state)
-        return latents_BDT.transpose(1, 2)
+        return latents_BDT[..., late:].transpose(1, 2)
+
+    def spectra(self, latents_BTD: Tensor) -> Tensor:
+        """Decode latents to what phases are found for, [B, C, F]: see `PhaseSearch`."""
+        x_BCF = latents_BTD.transpose(1, 2)
+        for layer in self.decoder[:-1]:
+            x_BCF = layer(x_BCF)
+        return x_BCF
 
     def audio(self, latents_BTD: Tensor, state: State | None = None) -> Tensor:
         """Decode latents to audio, [B, T * hop], on from where a state stands."""
@@ -90,7 +108,7 @@ def make_decoder(sizes: CodecSizes) -> Stack:
         width //= 2
         layers += _units(width, sizes.residuals)
     if sizes.spectra:
-        given = Synthesis(sizes.spectra)
+        given = (PhaseSearch if sizes.phases == "found" else Synthesis)(sizes.spectra)
         last = CausalConv(width, given.channels, NARROW, gain=FLAT)
         return Stack([*layers, Elu(), last, given])
     return Stack([*layers, Elu(), CausalConv(width, 1, WIDE)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 QUANTIZERS = ("rvq", "sq", "gfsq")
+PHASES = ("learnt", "found")
 MAX_BOOKS = 64
 
 
@@ -38,6 +39,10 @@ class CodecSizes:
     spectra: int = 0
     """Samples a frame of spectra, which the layers hear and give in place of samples; 0 for none.
     `filters` and `ratios` then begin at the rate of those frames."""
+    phases: str = "learnt"
+    """Whose the phases of those spectra are: `learnt`, the decoder's; `found`, those with which its
+    magnitudes agree best where windows overlap (`phases.py`). They need not be learnt then, but the
+    waveform is another one, and a frame hears as far ahead as its windows reach."""
     lstm: int = 0
     """LSTM layers at the rate of the frames, on both sides."""
     dim: int = 128
@@ -59,6 +64,10 @@ class CodecSizes:
         numbers(self.ratios, "ratios")
         if self.quantizer not in QUANTIZERS:
             raise ValueError(f"quantizer={self.quantizer} must be {', '.join(QUANTIZERS)}")
+        if self.phases not in PHASES:
+            raise ValueError(f"phases={self.phases} must be {' or '.join(PHASES)}")
+        if self.phases == "found" and not self.spectra:
+            raise ValueError("phases=found are those of spectra: give spectra=SAMPLES")
         limits = {
             "sample_rate": (1000, 384_000), "filters": (2, 4096), "residuals": (0, 16),
             "spectra": (0, 4096), "lstm": (0, 16), "dim": (1, 65_536), "codebooks": (1, MAX_BOOKS),

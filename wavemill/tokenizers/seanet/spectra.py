@@ -22,6 +22,12 @@ LOUDEST = 1.0
 """Logarithm of the largest magnitude of a bin; 0 is a full-scale sine's."""
 
 
+def log_magnitudes(windows: Tensor, window_W: Tensor) -> Tensor:
+    """Return logarithms of the magnitudes of windows [..., W], as [..., W / 2 + 1]."""
+    power = torch.view_as_real(torch.fft.rfft(windows * window_W)).square().sum(-1)
+    return (power * (2 / window_W.sum()) ** 2 + FLOOR**2).sqrt().log()
+
+
 class Analysis(nn.Module):
     """Logarithms of magnitudes, N samples to N / hop frames; a window ends with its frame."""
 
@@ -38,10 +44,9 @@ class Analysis(nn.Module):
         """Return [B, C, F]."""
         with torch.autocast(x_B1N.device.type, enabled=False):
             heard_B1N = after_last(self, x_B1N.float(), (ANALYSIS - 1) * self.hop, state)
-            frames = heard_B1N[:, 0].unfold(-1, ANALYSIS * self.hop, self.hop) * self.window
-            power = torch.view_as_real(torch.fft.rfft(frames)).square().sum(-1)
-            shares = (power * (2 / self.window.sum()) ** 2 + FLOOR**2).sqrt()
-            return (shares.log() - CENTER).transpose(1, 2) / SPREAD
+            windows = heard_B1N[:, 0].unfold(-1, ANALYSIS * self.hop, self.hop)
+            logs_BFC = log_magnitudes(windows, self.window)
+            return (logs_BFC - CENTER).transpose(1, 2) / SPREAD
 
 
 class Synthesis(nn.Module):
