@@ -1,6 +1,6 @@
 """Make the codec that ships, `tiny`, and its scores.
 
-    python benchmarks/tiny_codec.py train WORK      # corpora, datasets, hours of training
+    python benchmarks/tiny_codec.py train WORK      # corpora, datasets, an hour of training
     python benchmarks/tiny_codec.py export WORK     # writes the weights into the package
     python benchmarks/tiny_codec.py score WORK      # beside other codecs; see tiny_scores.py
     python benchmarks/tiny_codec.py card WORK       # the same, written into the card
@@ -39,10 +39,9 @@ UNHEARD = "asterisk-ru"
 UNHEARD_VOICE = "en-gb-scotland+f2"
 EVERY = 10
 MODEL = (
-    "spectra=160", "filters=192", "ratios=2", "residuals=4", "dim=64", "codebooks=6",
-    "codebook_size=1024", "dropout=0.25", "gain_db=6", "l1=0", "mel=6", "adversarial=1",
-    "features=2", "filters_2d=8", "windows=1024x256", "codebooks_from=200", "adversary_from=4000",
-    "adversary_alone=400",
+    "spectra=160", "phases=found", "filters=192", "ratios=2", "residuals=4", "dim=64",
+    "codebooks=6", "codebook_size=1024", "dropout=0.25", "gain_db=6", "l1=0", "mel=1",
+    "adversarial=0", "features=0", "codebooks_from=600",
 )  # fmt: skip
 TRAINING = (
     "steps=6000", "batch_size=16", "learning_rate=1e-3", "warmup=100", "beta1=0.9", "beta2=0.99",

@@ -53,6 +53,48 @@ def test_a_sample_is_decoded_as_its_tokenizer_decodes_it(coded: Path, tmp_path: 
     assert np.abs(audio - wanted).max() < 1e-4
 
 
+def test_a_pipe_gets_what_a_file_does(coded: Path, tmp_path: Path) -> None:
+    words = ["decode", str(coded / "out"), "--tokenizer", "coded", "--key", key_of(coded), "--wav"]
+    runner = CliRunner()
+    assert runner.invoke(main, [*words, str(tmp_path / "a.wav")]).exit_code == 0
+    piped = runner.invoke(main, [*words, "-"])
+    assert piped.exit_code == 0, piped.output
+    assert piped.stdout_bytes == (tmp_path / "a.wav").read_bytes()
+    assert runner.invoke(main, [*words, "-", "--json"]).exit_code != 0
+
+
+def test_all_samples_go_into_a_folder_or_those_that_are_asked_for(
+    coded: Path, tmp_path: Path
+) -> None:
+    words = ["decode", coded / "out", "--tokenizer", "coded", "--json", "--quiet"]
+    done = wavemill(*words, "--out", tmp_path / "all")
+    assert done.code == 0, done.err
+    cuts = [cut for path in coded.glob("out/bucket-*/cuts.*") for cut in read_jsonl(path)]
+    assert done.json["samples"] == len(cuts) > 1
+    for cut in cuts:
+        audio, rate = soundfile.read(tmp_path / "all" / f"{cut['id']}.wav")
+        assert len(audio) == round(cut["duration"] * rate)
+    one = cuts[-1]["id"]
+    done = wavemill(*words, "--out", tmp_path / "one", "--key", one)
+    assert [path.name for path in (tmp_path / "one").iterdir()] == [f"{one}.wav"]
+    found = [(tmp_path / name / f"{one}.wav").read_bytes() for name in ("one", "all")]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--wav", "a.wav"],
+        ["--key", "a", "--wav", "b", "--out", "c"],
+        ["--key", "a", "--key", "b", "--wav", "c"],
+    ],
+)
+def test_where_sounds_go_is_said_once(coded: Path, options: list[str]) -> None:
+    found = CliRunner().invoke(main, ["decode", str(coded), "--tokenizer", "coded", *options])
+    assert "give one --key with --wav FILE, or --out DIR" in str(found.exception)
+
+
 def test_tokens_of_a_gpu_are_decoded_where_there_is_none(coded: Path, tmp_path: Path) -> None:
     made = tmp_path / "out"
     shutil.copytree(coded / "out", made)

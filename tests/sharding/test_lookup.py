@@ -35,6 +35,16 @@ def test_the_tokens_of_a_sample_are_read_back(prepared: Path) -> None:
         assert np.array_equal(read_codes(found, name), load(name).encode([audio])[0])
 
 
+def test_the_beginning_of_a_key_is_enough_where_it_is_of_one_sample(prepared: Path) -> None:
+    dataset = Dataset.open(str(prepared))
+    assert find_sample(dataset, "hello-world").cut["id"].startswith("hello-world-")
+    cuts = [cut for path in prepared.glob("bucket-*/cuts.*") for cut in read_jsonl(path)]
+    words = [cut["id"].split("-")[0] for cut in cuts]
+    shared = next(word for word in words if words.count(word) > 1)
+    with pytest.raises(DatasetError, match=f"several samples '{shared}'.*give one whole"):
+        find_sample(dataset, shared)
+
+
 def test_a_key_that_is_not_there_is_an_error_that_shows_one_that_is(prepared: Path) -> None:
     with pytest.raises(DatasetError, match="keys look like"):
         find_sample(Dataset.open(str(prepared)), "hello-worl")

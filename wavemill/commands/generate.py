@@ -173,9 +173,8 @@ def _decoder(run: str, data: str | None, tokenizer: str, facts: "TokenizerFacts"
 def _write(
     out: str, found: Sequence[Any], order: "Order", facts: "TokenizerFacts", decoder: Any
 ) -> None:
-    import soundfile
-
     from wavemill import storage
+    from wavemill.audio.wav import write_wav
 
     if out.endswith(".jsonl"):
         storage.write_text(out, [json.dumps(row) for row in _rows(found, order, facts)])
@@ -187,7 +186,8 @@ def _write(
         if decoder is not None:
             sound = io.BytesIO()
             rate = decoder.facts.sample_rate
-            soundfile.write(sound, decoder.decode(codes), rate, format="WAV", subtype="PCM_16")
+            audio = decoder.decode(codes)
+            write_wav(sound, [audio], rate, len(audio))
             storage.write_bytes(storage.join(out, f"{row['id']}.wav"), sound.getvalue())
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +32,16 @@ class Found:
 def find_sample(dataset: Dataset, key: str) -> Found:
     """Find a sample by reading the cuts of one shard after the other.
 
+    Args:
+        dataset: where it is.
+        key: its key, or how that begins, up to one of its hyphens, where no other begins so.
+
     Raises:
-        DatasetError: there is no such sample.
+        DatasetError: there is no such sample, or more than one.
 
     """
-    mark = json.dumps(key, ensure_ascii=False).encode()
-    example = ""
+    mark = json.dumps(key, ensure_ascii=False)[:-1].encode()
+    example, begin = "", []
     for shard in dataset.content["shards"]:
         folder = storage.join(dataset.url, shard["bucket"])
         lines = storage.read_bytes(storage.join(folder, layout.cuts_name(shard["number"])))
@@ -44,9 +49,28 @@ def find_sample(dataset: Dataset, key: str) -> Found:
             # Most lines are not worth parsing.
             if (mark in line or not example) and (cut := json.loads(line)):
                 example = example or cut["id"]
+                found = Found(folder=folder, shard=shard["number"], position=position, cut=cut)
                 if cut["id"] == key:
-                    return Found(folder=folder, shard=shard["number"], position=position, cut=cut)
-    raise DatasetError(f"{dataset.url} holds no sample {key!r}; keys look like {example!r}")
+                    return found
+                if cut["id"].startswith(f"{key}-"):
+                    begin.append(found)
+    if not begin:
+        raise DatasetError(f"{dataset.url} holds no sample {key!r}; keys look like {example!r}")
+    if len(begin) > 1:
+        known = " and ".join(repr(found.cut["id"]) for found in begin[:2])
+        raise DatasetError(f"{dataset.url} holds several samples {key!r}: {known}; give one whole")
+    return begin[0]
+
+
+def all_samples(dataset: Dataset) -> Iterator[Found]:
+    """Find every sample, in the order of the shards."""
+    for shard in dataset.content["shards"]:
+        folder = storage.join(dataset.url, shard["bucket"])
+        lines = storage.read_bytes(storage.join(folder, layout.cuts_name(shard["number"])))
+        for position, line in enumerate(lines.splitlines()):
+            yield Found(
+                folder=folder, shard=shard["number"], position=position, cut=json.loads(line)
+            )
 
 
 def read_codes(found: Found, stream: str) -> npt.NDArray[Any]:

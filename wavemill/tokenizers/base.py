@@ -5,7 +5,7 @@ batched with, on the order, or on the process. Where padding cannot be made exac
 by one or in equal lengths. Instances are not thread-safe; each worker builds its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -100,4 +100,13 @@ class Decoder(Protocol):
 
         N is the length of T steps, which may be more than the clip had.
         """
+        ...
+
+
+@runtime_checkable
+class StreamDecoder(Decoder, Protocol):
+    """A decoder that need not know what comes later: audio comes while ids do."""
+
+    def decode_blocks(self, blocks: Iterable[Codes]) -> Iterator[npt.NDArray[np.float32]]:
+        """Turn ids that come in blocks, each [T, Q], into audio in blocks; see `decode`."""
         ...

@@ -11,6 +11,7 @@ from wavemill.tokenizers.mimi import MimiConfig, MimiTokenizer
 from wavemill.tokenizers.mvq import MvqConfig, MvqTokenizer
 from wavemill.tokenizers.sq import SqConfig, SqTokenizer
 from wavemill.tokenizers.sylber import SylberConfig, SylberTokenizer
+from wavemill.tokenizers.tiny import TinyConfig, TinyTokenizer
 from wavemill.tokenizers.trained_codec import TrainedCodecConfig, TrainedCodecTokenizer
 from wavemill.tokenizers.xcodec2 import Xcodec2Config, Xcodec2Tokenizer
 
@@ -25,6 +26,7 @@ TOKENIZERS: dict[str, tuple[type[Any], type[Any]]] = {
     "mvq": (MvqTokenizer, MvqConfig),
     "sq": (SqTokenizer, SqConfig),
     "sylber": (SylberTokenizer, SylberConfig),
+    "tiny": (TinyTokenizer, TinyConfig),
     "xcodec2": (Xcodec2Tokenizer, Xcodec2Config),
 }
 """Name -> (tokenizer, its settings). One row a tokenizer.

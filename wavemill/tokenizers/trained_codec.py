@@ -4,7 +4,7 @@ What it is (its rates, codebooks and their sizes) is what it was trained with; `
 network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -132,15 +132,18 @@ class TrainedCodecTokenizer:
 
     def decode(self, codes: Codes) -> npt.NDArray[np.float32]:
         """Turn ids [T, Q] into audio; see `Decoder.decode`."""
-        with self.place.running(), torch_threads(1):
+        return np.concatenate([*self.decode_blocks([codes])])
+
+    def decode_blocks(self, blocks: Iterable[Codes]) -> Iterator[npt.NDArray[np.float32]]:
+        """Turn ids that come in blocks into audio; see `StreamDecoder.decode_blocks`."""
+        state: State = {}
+        for codes in blocks:
             ids_TQ = self.place.tensor(codes.astype(np.int64))
-            state: State = {}
-            parts = []
             for block_TQ in ids_TQ.split(self._block_frames):
-                latents_BTD = self.codec.quantizer.decode(block_TQ[None])
-                parts.append(self.codec.audio(latents_BTD, state)[0].float().cpu())
-            audio: npt.NDArray[np.float32] = torch.cat(parts).numpy()
-        return audio
+                with self.place.running(), torch_threads(1):
+                    latents_BTD = self.codec.quantizer.decode(block_TQ[None])
+                    audio_N = self.codec.audio(latents_BTD, state)[0].float().cpu()
+                yield audio_N.numpy()
 
 
 def load_network(trained: TrainedModel) -> SeanetCodec:
