@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ _SPACES = re.compile(r"\s\s+")
 
 def words(text: str) -> list[str]:
     """Split a text into words, as `jiwer.wer` does: a lone tab is no space."""
+    if text.isprintable():  # all of its white space is blanks
+        return text.split()
     return [word for word in _SPACES.sub(" ", text).strip().split(" ") if word]
 
 
@@ -41,7 +44,7 @@ def errors(references: Sequence[Any], hypotheses: Sequence[Any]) -> Counts:
 
     """
     process = require("rapidfuzz.process", EXTRA, WHAT)
-    levenshtein = require("rapidfuzz.distance", EXTRA, WHAT).Levenshtein
+    levenshtein = _levenshtein()
     if not references:
         return np.zeros(0, np.int64)
     found: Counts = process.cpdist(
@@ -61,9 +64,13 @@ def edits(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Any]:
         UsageError: rapidfuzz is not installed.
 
     """
-    levenshtein = require("rapidfuzz.distance", EXTRA, WHAT).Levenshtein
-    steps: list[Any] = levenshtein.opcodes(reference, hypothesis).as_list()
+    steps: list[Any] = _levenshtein().opcodes(reference, hypothesis).as_list()
     return steps
+
+
+@cache
+def _levenshtein() -> Any:
+    return require("rapidfuzz.distance", EXTRA, WHAT).Levenshtein
 
 
 def rate(errors: float, size: float) -> float:

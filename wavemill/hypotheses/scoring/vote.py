@@ -6,6 +6,7 @@ between two of them, is voted on.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from wavemill.hypotheses.records import Hypothesis
@@ -14,8 +15,7 @@ from wavemill.hypotheses.scoring.texts import edits, words
 BY_COUNT = 0.5
 """How much of a hypothesis's weight is the same for all; the rest goes by its score."""
 
-Slots = list[tuple[str, ...]]
-"""What a hypothesis says before, at and after each word of the first, [2 T + 1]."""
+Said = tuple[str, ...]
 
 
 def vote(hypotheses: Sequence[Hypothesis]) -> str:
@@ -27,31 +27,39 @@ def vote(hypotheses: Sequence[Hypothesis]) -> str:
     """
     if len(hypotheses) < 3:  # the first outweighs the second, or they tie
         return hypotheses[0].text if hypotheses else ""
-    said = [words(hypothesis.text) for hypothesis in hypotheses]
-    ballots = [_slots(said[0], other) for other in said]
+    first, *others = (words(hypothesis.text) for hypothesis in hypotheses)
     weights = _weights([hypothesis.score for hypothesis in hypotheses])
-    return " ".join(word for slot in _winners(ballots, weights) for word in slot)
+    # Before, at and after each word of the first, [2 T + 1].
+    slots: list[Said] = [()] * (2 * len(first) + 1)
+    slots[1::2] = [(word,) for word in first]
+    ballots: dict[int, dict[int, Said]] = defaultdict(dict)
+    for number, other in enumerate(others, 1):
+        for slot, said in _deviations(first, other):
+            ballots[slot][number] = said
+    for slot, deviating in ballots.items():
+        slots[slot] = _winner([deviating.get(n, slots[slot]) for n in range(len(weights))], weights)
+    return " ".join(word for said in slots for word in said)
 
 
-def _slots(first: list[str], other: list[str]) -> Slots:
-    """Lay a hypothesis out along the words of the first; an empty place is a vote, too."""
-    slots: Slots = [()] * (2 * len(first) + 1)
+def _deviations(first: list[str], other: list[str]) -> Iterator[tuple[int, Said]]:
+    """Yield where a hypothesis says something else than the first, and what: maybe nothing."""
     for kind, begin, end, other_begin, other_end in edits(first, other):
         if kind == "insert":
-            slots[2 * begin] = tuple(other[other_begin:other_end])
-        elif kind != "delete":
+            yield 2 * begin, tuple(other[other_begin:other_end])
+        elif kind == "delete":
+            for place in range(begin, end):
+                yield 2 * place + 1, ()
+        elif kind == "replace":
             for place, word in zip(range(begin, end), other[other_begin:other_end], strict=True):
-                slots[2 * place + 1] = (word,)
-    return slots
+                yield 2 * place + 1, (word,)
 
 
-def _winners(ballots: Sequence[Slots], weights: Sequence[float]) -> Iterator[tuple[str, ...]]:
-    for votes in zip(*ballots, strict=True):
-        total: dict[tuple[str, ...], float] = {}
-        for said, weight in zip(votes, weights, strict=True):
-            total[said] = total.get(said, 0.0) + weight
-        # Sums of the same weights may differ in their last bit; the first of those that tie wins.
-        yield max(total, key=lambda said: round(total[said], 9))
+def _winner(votes: Sequence[Said], weights: Sequence[float]) -> Said:
+    total: dict[Said, float] = {}
+    for said, weight in zip(votes, weights, strict=True):
+        total[said] = total.get(said, 0.0) + weight
+    # Sums of the same weights may differ in their last bit; the first of those that tie wins.
+    return max(total, key=lambda said: round(total[said], 9))
 
 
 def _weights(scores: Sequence[float]) -> list[float]:
