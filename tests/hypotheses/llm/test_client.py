@@ -38,9 +38,18 @@ def test_a_storm_passes_and_a_second_run_asks_nothing(chat: ChatServer, client: 
 def test_questions_are_taken_up_as_answers_are_taken(client: Opened) -> None:
     taken = itertools.count()
     with client(concurrency=2) as one:
-        answers = one.answers(ask(next(taken)) for _ in range(1000))
+        answers = one.answers(ask(next(taken)) for _ in range(5000))
         assert next(answers) is not None
-        assert next(taken) < 50
+        assert next(taken) < 1100
+        answers.close()
+
+
+def test_one_request_that_hangs_holds_no_other_up(chat: ChatServer, client: Opened) -> None:
+    chat.tell(share=1, kinds=["stall"], stall=60, about="so 0", times=1)
+    with client(concurrency=2, timeout=2) as one:
+        answers = one.answers(ask(number) for number in range(100))
+        assert next(answers) is not None
+        assert sum(chat.answered().values()) == 100
         answers.close()
 
 

@@ -14,8 +14,9 @@ from wavemill.hypotheses.llm.budget import Budget, Purse
 from wavemill.hypotheses.llm.journal import Journal
 from wavemill.hypotheses.llm.rates import Rates
 
-AHEAD = 8
-"""Questions that are taken up before the first of them is answered, for each one asked at once."""
+AHEAD, LEAST_AHEAD = 8, 1024
+"""Questions that are taken up before the first of them is answered: for each one asked at once, and
+at least. While a request waits for a time-out of minutes, the others go on that long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Client:
             JobError: the model cannot be asked, or answers nothing any more.
 
         """
-        most = AHEAD * self.concurrency * self.model.batch
+        most = max(LEAST_AHEAD, AHEAD * self.concurrency * self.model.batch)
         with _running_loop() as loop:
             line = _Line(client=self, asking=self._asking(), loop=loop)
             try:
