@@ -9,12 +9,17 @@ import click
 from wavemill.commands.llm_options import ask_settings, llm_options, spent_lines
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.running import NOTHING_WRITTEN
+from wavemill.commands.splits import splits_option
 
 if TYPE_CHECKING:
     from wavemill.hypotheses.correctors import Corrector
     from wavemill.hypotheses.folder import HypothesesFolder
+    from wavemill.hypotheses.hearing_corrector import FuseSettings
     from wavemill.hypotheses.records import Correction, Utterance
     from wavemill.pipelines.progress import Show
+
+
+CALIBRATION = {"calibrated_on", "writer", "recognizer"}
 
 
 @click.command(short_help="Correct hypotheses, with a language model or one trained here.")
@@ -31,11 +36,17 @@ if TYPE_CHECKING:
     help="What a model is asked.",
 )
 @click.option("--name", metavar="NAME", help="Of the corrections; made of the model's if left out.")
-@click.option("--splits", default="test", show_default=True, help="With commas, or all.")
+@splits_option("What is corrected.", ["test"])
 @click.option(
     "--only-words-of-hypotheses", is_flag=True,
     help="A run writes no word that is in none of the hypotheses.",
 )  # fmt: skip
+@click.option(
+    "--fuse", metavar="RUN", help="Of `train asr`, which hears beside a writer (UADF); see --audio."
+)
+@click.option(
+    "--audio", multiple=True, metavar="INPUT", help="What the hypotheses were made of; for --fuse."
+)
 @click.option("--batch-size", type=int, default=32, show_default=True, help="In this process.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
 @llm_options
@@ -54,6 +65,7 @@ def correct(folder: str, *, model: str, json_: bool, **options: Any) -> None:
     wavemill correct hyps --model http://localhost:8000/v1
     wavemill correct hyps --model https://a.b/v1#NAME --budget-dollars 5
     wavemill correct hyps --model run --only-words-of-hypotheses
+    wavemill correct hyps --model writer --fuse asr --audio speech/
     """
     from wavemill import storage
     from wavemill.hypotheses.correctors import CorrectorSettings, open_corrector
@@ -62,40 +74,54 @@ def correct(folder: str, *, model: str, json_: bool, **options: Any) -> None:
     from wavemill.pipelines.progress import Reporter
 
     opened = HypothesesFolder.open(storage.folder_url(folder))
-    splits = () if options["splits"] == "all" else tuple(options["splits"].split(","))
+    splits = tuple(options["splits"])
     total = _count(opened, splits)
     settings = CorrectorSettings(
         device=options["device"],
         batch_size=options["batch_size"],
         only_words_of_hypotheses=options["only_words_of_hypotheses"],
         ask=ask_settings(model, options["prompt"], opened.url, options, temperature=0.0),
+        fuse=_fuse(opened, options),
         normalizer=opened.content.get("normalizer", AUTO).split(" ")[0],
     )
     corrector = open_corrector(model, settings)
     name = options["name"] or _name(model, corrector.facts)
-    plan = {"utterances": total, "splits": options["splits"], "name": name, "out": opened.url}
+    plan = {"utterances": total, "splits": list(splits), "name": name, "out": opened.url}
     if options["dry_run"]:
         emit(*_plan(plan, corrector, opened.utterances(*splits)), json_=json_)
         return
     counts: Counter[str] = Counter()
-    facts = {"kind": "correction", "splits": options["splits"], **corrector.facts}
+    facts = {"kind": "correction", "splits": list(splits), **corrector.facts}
     with Reporter(quiet=options["quiet"]).stage("correct", total) as show:
         made = _counted(corrector.correct(opened.utterances(*splits)), counts, show)
         opened.write_corrections(name, made, facts)
     emit(*_summary(plan, corrector, counts), json_=json_)
 
 
+def _fuse(folder: "HypothesesFolder", options: Mapping[str, Any]) -> "FuseSettings | None":
+    from wavemill.errors import UsageError
+
+    if (options["fuse"] is None) != (not options["audio"]):
+        raise UsageError("--fuse RUN and --audio INPUT go together")
+    if options["fuse"] is None:
+        return None
+    from wavemill.hypotheses.hearing_corrector import FuseSettings
+
+    held_out = () if options["dry_run"] else tuple(folder.utterances("validation"))
+    return FuseSettings(
+        recognizer=options["fuse"], audio=tuple(options["audio"]), held_out=held_out
+    )
+
+
 def _count(folder: "HypothesesFolder", splits: tuple[str, ...]) -> int:
     from wavemill.errors import JobError
 
     found = Counter(utterance.split for utterance in folder.utterances())
-    total = sum(count for split, count in found.items() if not splits or split in splits)
+    total = sum(found[split] for split in splits)
     if not total:
         known = ", ".join(f"{count:,} of {split}" for split, count in sorted(found.items()))
-        words = f"it has {known or 'none at all'}; give --splits"
-        raise JobError(
-            f"{folder.url} has no utterance of {' or '.join(splits) or 'any split'}: {words}"
-        )
+        words = f"it has {known or 'none at all'}; give --split"
+        raise JobError(f"{folder.url} has no utterance of {' or '.join(splits)}: {words}")
     return total
 
 
@@ -122,7 +148,7 @@ def _plan(
 ) -> tuple[dict[str, Any], list[str]]:
     from wavemill.hypotheses.llm_corrector import LlmCorrector
 
-    lines = [f"{plan['out']}: {plan['utterances']:,} utterances of {plan['splits']}"]
+    lines = [f"{plan['out']}: {plan['utterances']:,} utterances of {' and '.join(plan['splits'])}"]
     if isinstance(corrector, LlmCorrector):
         forecast = corrector.forecast(utterances)
         plan = {**plan, **forecast}
@@ -133,6 +159,17 @@ def _plan(
             *(f"  [{role}] {text}" for role, text in forecast["example"]),
         ]
     return {**plan, **corrector.facts}, [*lines, NOTHING_WRITTEN]
+
+
+def _calibration(facts: Mapping[str, Any]) -> str:
+    if not facts["calibrated_on"]:
+        return "no validation split with references: both temperatures are 1"
+    found = " and ".join(
+        f"{facts[name]['temperature']:.2f} of the {name}"
+        + ("" if facts[name]["reached"] else f" (which leaves a gap of {facts[name]['gap']:+.3f})")
+        for name in ("writer", "recognizer")
+    )
+    return f"temperatures by {facts['calibrated_on']:,} utterances of the validation split: {found}"
 
 
 def _summary(
@@ -150,4 +187,7 @@ def _summary(
     if isinstance(corrector, LlmCorrector):
         summary |= corrector.spent
         lines += spent_lines(corrector.spent)
+    elif "calibrated_on" in corrector.facts:
+        summary |= {name: corrector.facts[name] for name in corrector.facts.keys() & CALIBRATION}
+        lines.append(_calibration(corrector.facts))
     return summary, iter([*lines, f"next: wavemill score {plan['out']}"])

@@ -3,12 +3,13 @@
 import click
 
 from wavemill.commands.output import as_json, emit
+from wavemill.commands.splits import splits_option
 
 
 @click.command(short_help="What a recognizer takes for what, from hypotheses and references.")
 @click.argument("folder", metavar="DIR")
 @click.option("--out", metavar="FILE", required=True, help="The model, a .json file.")
-@click.option("--split", "splits", multiple=True, help="May come often; all if left out.")
+@splits_option("All if left out.")
 @as_json
 def confusions(folder: str, *, out: str, splits: tuple[str, ...], json_: bool) -> None:
     r"""Learn which phones are heard for which, from English hypotheses that have references.

@@ -8,6 +8,7 @@ import click
 from wavemill.commands.llm_options import ask_settings, llm_options, spent_lines
 from wavemill.commands.output import as_json, emit
 from wavemill.commands.running import NOTHING_WRITTEN
+from wavemill.errors import UsageError
 
 if TYPE_CHECKING:
     from wavemill.hypotheses.from_text import Drawing, FromTextSettings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TEMPERATURE = 0.8
 """Of a language model that invents, if none is given."""
+PROMPT, PROMPT_ONCE = "mishear", "mishear-once"
 
 
 @click.command(short_help="Hypotheses of texts, without audio.")
@@ -27,7 +29,13 @@ TEMPERATURE = 0.8
 @click.option(
     "--confusions", metavar="FILE", help="Of `fit confusions`; pocketsphinx's if left out."
 )
-@click.option("--prompt", default="mishear", show_default=True, metavar="NAME|FILE")
+@click.option(
+    "--prompt", metavar="NAME|FILE", help=f"{PROMPT}, or {PROMPT_ONCE} with --superposed."
+)
+@click.option(
+    "--superposed", is_flag=True,
+    help="A model in this process writes all of a text's hypotheses at once, not one by one.",
+)  # fmt: skip
 @click.option("--n", "count", type=int, default=5, show_default=True, help="Hypotheses of each.")
 @click.option("--wer", type=float, default=0.2, show_default=True, help="Of the first hypotheses.")
 @click.option("--phone-distance", type=float, help="Of the same; that of real errors if left out.")
@@ -54,6 +62,7 @@ def from_text(inputs: tuple[str, ...], *, out: str, json_: bool, **options: Any)
     \b
     wavemill hypotheses texts.txt --from-text --out drawn --wer 0.15
     wavemill hypotheses texts.txt --from-text --out drawn --model http://localhost:8000/v1
+    wavemill hypotheses texts.txt --from-text --out drawn --model FOLDER --superposed
     """
     from wavemill import storage
     from wavemill.hypotheses.confusions.pronounce import Pronouncer
@@ -109,10 +118,13 @@ def _drawing(
     normalizer: "Normalizer",
     pronouncer: Any,
 ) -> "Drawing":
+    if options["superposed"] and not options["model"]:
+        raise UsageError("--superposed is a way in which a language model writes: give --model")
     if options["model"]:
         from wavemill.hypotheses.llm_mishearing import open_mishearing
 
-        ask = ask_settings(options["model"], options["prompt"], out, options, TEMPERATURE)
+        prompt = options["prompt"] or (PROMPT_ONCE if options["superposed"] else PROMPT)
+        ask = ask_settings(options["model"], prompt, out, options, TEMPERATURE)
         return open_mishearing(ask, settings, normalizer)
     from wavemill.hypotheses.confusions.drawing import ConfusionDrawing
     from wavemill.hypotheses.confusions.model import load_model

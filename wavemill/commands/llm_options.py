@@ -92,6 +92,7 @@ def ask_settings(
             timeout_seconds=options["timeout"],
             device=options["device"],
             batch=options["batch_size"],
+            superposed=options["count"] if options.get("superposed") else 0,
         ),
         prompt=prompt,
         answers=options["cache"] or storage.join(folder, ANSWERS),

@@ -16,6 +16,7 @@ from wavemill.hypotheses.records import Correction, Utterance
 from wavemill.specs import check_range
 
 if TYPE_CHECKING:
+    from wavemill.hypotheses.hearing_corrector import FuseSettings
     from wavemill.hypotheses.llm.ask import AskSettings
 
 
@@ -46,6 +47,8 @@ class CorrectorSettings:
     """Write no word that is in none of the utterance's hypotheses."""
     ask: "AskSettings | None" = None
     """Of models that are asked."""
+    fuse: "FuseSettings | None" = None
+    """What a writer is fused with."""
     normalizer: str = AUTO
     """Brings what a model answers into the form of the hypotheses."""
 
@@ -73,6 +76,13 @@ def _is_run(model: str) -> bool:
 def _open_run(model: str, settings: CorrectorSettings) -> Corrector:
     from wavemill.models.corrector.running import open_run
 
+    if settings.fuse is not None:
+        from wavemill.hypotheses.hearing_corrector import open_hearing
+
+        if settings.only_words_of_hypotheses:
+            words = "what is heard is in no hypothesis"
+            raise UsageError(f"--fuse and --only-words-of-hypotheses exclude each other: {words}")
+        return open_hearing(model, settings.fuse, settings.device)
     return open_run(model, settings)
 
 
@@ -82,6 +92,9 @@ def _open_llm(model: str, settings: CorrectorSettings) -> Corrector:
     if settings.only_words_of_hypotheses:
         words = "can be asked of a run alone: a language model writes what it likes"
         raise UsageError(f"--model {model}: --only-words-of-hypotheses {words}")
+    if settings.fuse is not None:
+        words = "takes a run of `train corrector --preset writer`, which shares its vocabulary"
+        raise UsageError(f"--model {model}: --fuse {words}")
     if settings.ask is None:
         raise UsageError(f"--model {model} is a language model; it needs settings of how to ask it")
     return open_llm(settings.ask, Normalizer(settings.normalizer))

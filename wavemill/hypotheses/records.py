@@ -21,6 +21,7 @@ EMPTY_ANSWER = "empty"
 LENGTH = "length"
 FAR = "far-from-hypotheses"
 UNANSWERED = "unanswered"
+UNHEARD = "unheard"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from tests.models.corrector.tiny_language_model import save_model
+from wavemill.errors import UsageError
 from wavemill.hypotheses.llm.base import Question
 from wavemill.hypotheses.llm.local import LocalChat, LocalConfig
+from wavemill.hypotheses.llm.opening import ChatSettings, open_chat
+from wavemill.hypotheses.llm.superposed import SuperposedChat
 
 pytest.importorskip("transformers")
 
@@ -46,3 +49,20 @@ def test_draws_come_from_the_seed(folder: str) -> None:
     }
     assert texts[0][:3] == texts[0][3:]
     assert texts[0] != texts[1]
+
+
+def test_superposed_answers_are_different_lines_and_each_text_has_its_own(folder: str) -> None:
+    config = LocalConfig(model=folder, most_tokens=40, temperature=1.0)
+    model = SuperposedChat(config, drafts=4)
+    together = asyncio.run(model.answer(QUESTIONS))
+    assert together == [asyncio.run(model.answer([question]))[0] for question in QUESTIONS]
+    for answer in together:
+        lines = answer.text.splitlines()
+        assert len(set(lines)) == len(lines) <= 4
+    assert any(len(answer.text.splitlines()) > 1 for answer in together)
+    assert model.content != LocalChat(config).content
+
+
+def test_a_server_writes_no_superposed_answers() -> None:
+    with pytest.raises(UsageError, match="--superposed is for a model in this process"):
+        open_chat(ChatSettings(model="http://localhost:1/v1#m", superposed=5))

@@ -31,6 +31,8 @@ class ChatSettings:
     device: str = "cpu"
     batch: int = 8
     """In this process; a server is asked one question a request."""
+    superposed: int = 0
+    """Answers that are written at once to each question, in this process; 0 for one as usual."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -53,20 +55,25 @@ def open_chat(settings: ChatSettings) -> ChatModel:
 
     """
     if is_server(settings.model):
+        if settings.superposed:
+            words = "--superposed is for a model in this process: give a folder or a hub name"
+            raise UsageError(f"--model {settings.model.partition('#')[0]}: {words}")
         return _open_server(settings)
     from wavemill.hypotheses.llm.local import LocalChat, LocalConfig
+    from wavemill.hypotheses.llm.superposed import SuperposedChat
 
     if settings.body:
         raise UsageError(f"--set {settings.body[0]} is for a server; {settings.model} is none")
-    return LocalChat(
-        LocalConfig(
-            model=settings.model,
-            most_tokens=settings.most_tokens,
-            temperature=settings.temperature,
-            batch=settings.batch,
-            device=settings.device,
-        )
+    config = LocalConfig(
+        model=settings.model,
+        most_tokens=settings.most_tokens,
+        temperature=settings.temperature,
+        batch=settings.batch,
+        device=settings.device,
     )
+    if settings.superposed:
+        return SuperposedChat(config, settings.superposed)
+    return LocalChat(config)
 
 
 def _open_server(settings: ChatSettings) -> ChatModel:
