@@ -45,4 +45,5 @@ def test_a_model_is_given_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_settings_key_what_is_heard(sphinx: Recognizer) -> None:
-    assert recognizer("pocketsphinx", chunk_seconds=5).facts.digest != sphinx.facts.digest
+    for setting in ({"chunk_seconds": 5}, {"floor_db": 60}):
+        assert recognizer("pocketsphinx", **setting).facts.digest != sphinx.facts.digest
