@@ -22,7 +22,7 @@ from wavemill.models.corrector.lora import Lora
 from wavemill.models.corrector.settings import LORA, CorrectorConfig
 from wavemill.models.corrector.superposed import SuperposedConfig, superposed
 
-STEPS = 6
+STEPS = 4
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,7 +53,7 @@ def test_it_learns_what_is_misheard_and_what_is_kept_is_small(base: str) -> None
     kind = Lora(CorrectorConfig(model=LORA, base=base, beam=2, dropout=0.0))
     torch.manual_seed(0)
     model = kind.build()
-    some = utterances()[::6]
+    some = utterances()[::11]
     batch = HypothesesBatch(
         keys=[one.id for one in some], datasets=torch.zeros(len(some)), utterances=some
     )
@@ -67,7 +67,7 @@ def test_it_learns_what_is_misheard_and_what_is_kept_is_small(base: str) -> None
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < losses[0] / 2
+    assert losses[-1] < 0.7 * losses[0]
     assert sum(map(len, kind.export(model).values())) < 10e6
     texts = kind.correct(model.eval(), some[:2], only_heard=True)
     for one, text in zip(some, texts, strict=False):
@@ -76,7 +76,9 @@ def test_it_learns_what_is_misheard_and_what_is_kept_is_small(base: str) -> None
 
 
 def test_it_answers_in_this_process_one_by_one_and_several_at_once(base: str) -> None:
-    question = Question(messages=(("system", "Repeat the text."), ("user", "press the pound key")))
+    texts = ("leave a message", "leave a message", "dial one", "dial one", "press the pound key")
+    roles = ("user", "assistant", "user", "assistant", "user")
+    question = Question(messages=tuple(zip(roles, texts, strict=True)))
     config = LocalConfig(model=base, most_tokens=24)
     [answer] = asyncio.run(LocalChat(config).answer([question]))
     assert "pound key" in answer.text

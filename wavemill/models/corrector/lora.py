@@ -118,7 +118,8 @@ class Lora:
     def export(self, model: nn.Module) -> Mapping[str, bytes]:
         """Return the change as peft reads it: `PeftModel.from_pretrained(base, RUN)`."""
         assert isinstance(model, LoraModel)
-        tensors = self._peft.get_peft_model_state_dict(model.adapted)
+        # Left to itself peft looks for the base's config, in its folder or at a hub.
+        tensors = self._peft.get_peft_model_state_dict(model.adapted, save_embedding_layers=False)
         config = model.adapted.peft_config["default"].to_dict()
         config["base_model_name_or_path"] = self.config.base
         config["inference_mode"] = True
