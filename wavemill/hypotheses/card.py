@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wavemill.cards import front_matter, size_category
+from wavemill.cards import code, front_matter, language_fields, licence_fields, size_category
 from wavemill.hypotheses.splits import SPLITS
 
 TASK = "text2text-generation"
@@ -48,25 +48,23 @@ def card(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _front(content: Mapping[str, Any]) -> dict[str, Any]:
-    front: dict[str, Any] = {
+    return {
+        "pretty_name": "Hypotheses of a speech recognizer, made by wavemill",
         "tags": ["asr-error-correction", "n-best", "wavemill", content["recognizer"]["name"]],
         "task_categories": [TASK],
         "size_categories": [size_category(content["totals"]["utterances"])],
+        **language_fields(content["languages"]),
+        **(licence_fields([content["licence"]]) if content["licence"] else {}),
         "configs": [{"config_name": "default", "data_files": "part-*.parquet"}],
     }
-    if content["licence"]:
-        front["license"] = content["licence"]
-    if content["languages"]:
-        front["language"] = content["languages"]
-    return front
 
 
 def _origin(content: Mapping[str, Any]) -> Iterator[str]:
     settings, recognizer = content["settings"], content["recognizer"]
-    yield f"Inputs: {', '.join(f'`{name}`' for name in content['inputs'])}."
+    yield f"Inputs: {', '.join(map(code, content['inputs']))}."
     yield f"Licence: {content['licence'] or 'not stated; that of the recordings and texts holds'}."
     yield (
-        f"Recognizer: `{settings['recognizer']}` (digest `{recognizer['digest']}`). Normaliser:"
+        f"Recognizer: {code(settings['recognizer'])} (digest `{recognizer['digest']}`). Normaliser:"
         f" `{content['normalizer']}`. Scores are mean log-probabilities."
     )
     noise = settings.get("noise_db")

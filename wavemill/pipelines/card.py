@@ -1,37 +1,97 @@
 """The dataset card: `README.md` of a prepared dataset, with the front matter that hubs read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wavemill.cards import front_matter, size_category
-from wavemill.sharding import layout
+from wavemill.cards import code, front_matter, language_fields, licence_fields, size_category
+from wavemill.pipelines.card_reading import reading, stream_names, tars_of
+
+SPEECH_TASKS = ("automatic-speech-recognition", "text-to-speech")
+"""What samples with texts are good for, in the hub's words."""
 
 
-def card(content: dict[str, Any]) -> Iterator[str]:
+def card(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the card for the content of a `dataset.json`."""
-    totals = content["totals"]
-    front = {
-        "tags": ["audio", "webdataset", "wavemill", *content["tokenizers"]],
-        "size_categories": [size_category(totals["samples"])],
-    }
-    yield from front_matter(front)
+    yield from front_matter(_front(content))
     yield "# A dataset prepared by wavemill"
     yield ""
+    yield from _counts(content)
+    yield from _sources(content)
+    yield from _settings(content["settings"])
+    yield from _tokenizers(content["tokenizers"])
+    yield from _buckets(content["buckets"])
+    yield from _digests(content)
+    yield from reading(content)
+
+
+def _front(content: Mapping[str, Any]) -> dict[str, Any]:
+    said = content["said"]
+    names = ["audio"] if content["settings"]["audio"] != "none" else []
+    names += stream_names(content["tokenizers"])
+    return {
+        "pretty_name": "A dataset prepared by wavemill",
+        "tags": ["audio", "webdataset", "wavemill", *content["tokenizers"]],
+        "task_categories": list(SPEECH_TASKS) if said["texts"] else [],
+        "size_categories": [size_category(content["totals"]["samples"])],
+        **language_fields(said["languages"]),
+        **(licence_fields(said["licences"]) if said["licences"] else {}),
+        "configs": [
+            {"config_name": name, "data_files": f"bucket-*/{tars_of(name)}"} for name in names
+        ],
+    }
+
+
+def _counts(content: Mapping[str, Any]) -> Iterator[str]:
+    totals, said = content["totals"], content["said"]
     yield (
         f"{totals['samples']:,} samples, {totals['hours']:.2f} hours, {totals['shards']:,} shards"
         f" in {len(content['buckets'])} buckets, {totals['bytes'] / 1e6:,.1f} MB."
+        f" {said['texts']:,} have a text."
         f" Made from {totals['recordings']:,} recordings, of which"
         f" {totals['rejected_recordings']:,} did not come through whole (`rejected.jsonl`)."
     )
-    yield ""
-    yield f"Inputs: {', '.join(f'`{name}`' for name in content['inputs'])}. "
-    yield f"Digest: `{content['digest']}`. wavemill {content['wavemill']}."
-    yield from _tokenizers(content["tokenizers"])
-    yield from _buckets(content["buckets"])
-    yield from _reading(content)
 
 
-def _tokenizers(tokenizers: dict[str, Any]) -> Iterator[str]:
+def _sources(content: Mapping[str, Any]) -> Iterator[str]:
+    said = content["said"]
+    yield from ("", "## Sources", "")
+    yield f"Inputs: {', '.join(map(code, content['inputs']))}."
+    if joined := content.get("joined"):
+        yield f"Joined later: {', '.join(map(code, joined))}."
+    yield from _shares("language", said["languages"])
+    yield from _shares("licence", said["licences"])
+    if not said["licences"]:
+        yield from ("", "The inputs state no licence (`license` in a manifest); theirs holds.")
+
+
+def _shares(what: str, counts: Mapping[str, int]) -> Iterator[str]:
+    if counts:
+        yield from ("", f"| {what} | samples |", "|-|-|")
+        for name, count in counts.items():
+            yield f"| {code(name)} | {count:,} |"
+
+
+def _settings(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Settings", "", "| setting | value |", "|-|-|")
+    for name, value in settings.items():
+        if name == "filters":
+            for each, bound in value.items():
+                yield f"| {each.replace('_', '-')} | {bound:g} |"
+        elif isinstance(value, list):
+            yield f"| {name} | {', '.join(map(code, value)) or 'none'} |"
+        else:
+            yield f"| {name.replace('_', '-')} | {code(_told(value))} |"
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "as it is"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _tokenizers(tokenizers: Mapping[str, Any]) -> Iterator[str]:
     if not tokenizers:
         return
     yield from ("", "## Token streams", "")
@@ -56,21 +116,11 @@ def _buckets(buckets: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def _reading(content: dict[str, Any]) -> Iterator[str]:
-    streams = ["recording"] if content["settings"]["audio"] != "none" else []
-    names = [
-        name
-        for stream, facts in content["tokenizers"].items()
-        for name in layout.stream_names(stream, facts["frame_rate"])
-    ]
-    fields = "".join(f'\n    "{name}": tars("{name}"),' for name in names)
-    audio = '\n    "recording": tars("audio"),' if streams else ""
-    yield from ("", "## Reading it", "", "```python")
-    yield "from pathlib import Path"
-    yield "from lhotse import CutSet"
-    yield ""
-    yield 'bucket = Path("bucket-00")'
-    yield 'tars = lambda name: sorted(map(str, bucket.glob(f"{name}_[0-9]*.tar")))'
-    yield "cuts = CutSet.from_shar(fields={"
-    yield f'    "cuts": sorted(map(str, bucket.glob("cuts.*.jsonl"))),{audio}{fields}'
-    yield from ("})", "```")
+def _digests(content: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Digests", "")
+    yield (
+        f"- settings and all files: `{content['digest']}` (`dataset.json` has the sha256 of each"
+        f" file; made with wavemill {content['wavemill']})"
+    )
+    for name, facts in content["tokenizers"].items():
+        yield f"- weights of `{name}`: `{facts['weights_digest']}`"

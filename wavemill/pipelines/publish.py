@@ -35,6 +35,7 @@ from wavemill.sharding.dataset import (
 )
 from wavemill.sharding.draw import Keys, uniform
 from wavemill.sharding.plan import Lengths
+from wavemill.sharding.said import Said
 from wavemill.tokenizers.base import TokenizerFacts
 
 BATCH_SECONDS = 360.0
@@ -81,7 +82,7 @@ def read_markers(markers: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def _content(job: Finished, shards: ShardRows) -> dict[str, Any]:
-    streams = _gather(job, shards)
+    streams, said = _gather(job, shards)
     stock = job.stock
     lengths = stock.found.lengths
     joined = joined_inputs(stock.parts)
@@ -105,6 +106,7 @@ def _content(job: Finished, shards: ShardRows) -> dict[str, Any]:
             "shards": len(shards),
             "duplicates": len(lengths) - count_distinct(pieces_of(stock.found.audio_keys)),
         },
+        "said": said,
         "padding": _padding(job),
         "quality": quality(stock.found),
         "rejected": dict(sorted(Counter(r["reason"] for r in stock.rejects).items())),
@@ -112,8 +114,14 @@ def _content(job: Finished, shards: ShardRows) -> dict[str, Any]:
     }
 
 
-def _gather(job: Finished, shards: ShardRows) -> dict[str, Any]:
-    """Add up the markers: the rows of the shards, and each stream's use of its codebooks."""
+def _gather(job: Finished, shards: ShardRows) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Add up the markers: the rows of the shards, each stream's use of its codebooks, what is said.
+
+    Returns:
+        What is told of each stream, and of all samples together.
+
+    """
+    said = Said()
     tokens = {facts.name: 0 for facts in job.facts}
     counts = {
         facts.name: np.zeros((facts.num_codebooks, facts.codebook_size), np.int64)
@@ -123,10 +131,11 @@ def _gather(job: Finished, shards: ShardRows) -> dict[str, Any]:
         for name, number in marker["tokens"].items():
             tokens[name] += number
             counts[name] += np.array(marker["counts"][name], np.int64)
+        said.add(marker["said"])
         shards.add(
             {name: marker[name] for name in ("bucket", "number", "samples", "seconds", "files")}
         )
-    return {
+    streams = {
         facts.name: {
             **asdict(facts),
             "dtype": facts.dtype.name,
@@ -136,6 +145,7 @@ def _gather(job: Finished, shards: ShardRows) -> dict[str, Any]:
         }
         for facts in job.facts
     }
+    return streams, said.as_json()
 
 
 def _padding(job: Finished) -> dict[str, float]:

@@ -13,8 +13,8 @@ from wavemill.specs import Spec, check_range
 from wavemill.tokenizers.base import TokenizerFacts
 
 AUDIO_FORMATS = ("flac", "opus", "none")
-LAYOUT_VERSION = 3
-"""Goes up when the same segments and tokens would give other shards."""
+LAYOUT_VERSION = 4
+"""Goes up when the same segments and tokens would give other shards, or say more of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

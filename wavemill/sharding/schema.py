@@ -168,6 +168,7 @@ CONTENT: Shape = {
         "shards": COUNT,
         "duplicates": COUNT,
     },
+    "said": Maybe({"texts": COUNT, "languages": Each(TEXT, COUNT), "licences": Each(TEXT, COUNT)}),
     "quality": Maybe(
         Each(
             STREAM,

@@ -20,6 +20,7 @@ from wavemill.sharding import layout
 from wavemill.sharding.counting import IdCounter
 from wavemill.sharding.lengths import make_lengths, pack_lengths
 from wavemill.sharding.lines import array_lines, cut_line, nemo_line, recording_line, times_lines
+from wavemill.sharding.said import said_of
 from wavemill.sharding.shard_files import ShardFiles, shard_files
 from wavemill.spool import UnitReader, unit_url
 from wavemill.tokenizers.base import TokenizerFacts
@@ -76,12 +77,15 @@ class ShardResult:
     """Tokens (steps of time) of each stream."""
     counts: dict[str, list[list[int]]] = field(default_factory=dict)
     """How often each id of each codebook of each stream occurs."""
+    said: dict[str, Any] = field(default_factory=dict)
+    """How many samples name each language and each licence, and how many have a text."""
 
 
 def write_shard(task: ShardTask, sources: ShardSources, out: str) -> ShardResult:
     """Write a shard's tars, indexes and manifests below `out`, each atomically."""
     rows = _read_rows(task, sources)
     result = ShardResult(bucket=task.bucket, number=task.number, samples=len(rows))
+    result.said = said_of(rows)
     with shard_files(out, task.bucket) as files:
         if sources.audio != "none":
             _write_audio(task, sources, rows, files)

@@ -1,7 +1,9 @@
 """`wavemill hypotheses`: what comes out of the job, and what is done again."""
 
+import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,11 @@ def test_every_recording_is_an_utterance_or_a_reject(
     card = (out / "README.md").read_text()
     assert "license: mit" in card
     assert f"| all | 12 | {content['totals']['hours']:.3f} |" in card
+    (block,) = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    with contextlib.chdir(out):
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["utterance"].split == "train"
     assert 0 <= found["o_cp"] <= found["o_nb"] <= found["wer"]
 
 
