@@ -19,6 +19,8 @@ def test_prepare_prints_its_keys_as_the_last_line(tmp_path: Path) -> None:
     assert done.json.keys() == PREPARE_KEYS
     assert done.json["rejected"] == 0
     assert len(done.out.splitlines()) == 1
+    assert "\x1b" not in done.err  # progress comes in plain lines
+    assert "\r" not in done.err
 
 
 def test_inspect_prints_its_keys(prepared: Path) -> None:

@@ -1,6 +1,7 @@
 """The command line: the group, and what becomes of errors. `commands/` has the rest."""
 
 import gc
+import inspect
 import io
 import logging
 import os
@@ -11,6 +12,7 @@ import click
 
 import wavemill
 from wavemill.commands import COMMANDS
+from wavemill.commands.completing import complete_values
 from wavemill.errors import WavemillError
 from wavemill.stopping import leave_if_stopped
 
@@ -22,8 +24,11 @@ def main(debug: bool) -> None:  # noqa: FBT001 - click's convention
     r"""Turn recordings into tokens and training shards.
 
     \b
-    wavemill prepare speech/ --out prepared --segment vad --tokenizer beats
+    wavemill examples --out speech
+    wavemill prepare speech/manifest.jsonl --out prepared --tokenizer beats
     wavemill inspect prepared
+
+    `wavemill doctor` says what is installed, `wavemill COMMAND --help` what a command takes.
     """
     # Errors reach us as exceptions; engines log the same ones too, with tracebacks.
     logging.basicConfig(level=logging.INFO if debug else logging.CRITICAL, format="%(message)s")
@@ -86,13 +91,19 @@ def _settle_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _keep_examples(command: click.Command) -> None:
-    r"""Put the character that tells click to keep lines as they are for the \b of docstrings."""
-    command.help = (command.help or "").replace("\\b", "\b")
+def _examples_first(command: click.Command) -> None:
+    r"""Move examples up to the first words, and keep their lines as they are.
+
+    A paragraph of examples begins with \b, the character of which click wants to see.
+    """
+    paragraphs = inspect.cleandoc(command.help or "").replace("\\b", "\b").split("\n\n")
+    paragraphs[1:] = sorted(paragraphs[1:], key=lambda paragraph: not paragraph.startswith("\b"))
+    command.help = "\n\n".join(paragraphs)
     for child in command.commands.values() if isinstance(command, click.Group) else ():
-        _keep_examples(child)
+        _examples_first(child)
 
 
 for command_ in COMMANDS:
     main.add_command(command_)
-_keep_examples(main)
+_examples_first(main)
+complete_values(main)

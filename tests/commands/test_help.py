@@ -49,3 +49,24 @@ def test_every_command_shows_an_example(path: str) -> None:
     command = COMMANDS[path].command
     if not isinstance(command, click.Group):
         assert any(f"{line} ".startswith(f"{path} ") for line in source_lines(command))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_help_shows_examples_first(path: str) -> None:
+    _, usage, *paragraphs = COMMANDS[path].get_help().partition("\n")
+    words = [part for part in "".join(paragraphs).split("\n\n") if part.strip()]
+    examples = next(number for number, part in enumerate(words) if "  wavemill " in part)
+    assert examples == 1  # after the line that says what the command does
+    assert usage
+
+
+LEAVES = {
+    path: context.command
+    for path, context in COMMANDS.items()
+    if not isinstance(context.command, click.Group)
+}
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_command_prints_json_if_asked(path: str) -> None:
+    assert any("--json" in param.opts for param in LEAVES[path].params)

@@ -3,9 +3,11 @@
 import click
 
 from wavemill.commands.add import add
+from wavemill.commands.completion import completion
 from wavemill.commands.correct import correct
 from wavemill.commands.decode import decode
 from wavemill.commands.doctor import doctor
+from wavemill.commands.examples import examples
 from wavemill.commands.export import export
 from wavemill.commands.fit import fit
 from wavemill.commands.generate import generate
@@ -28,5 +30,5 @@ from wavemill.commands.transcribe import transcribe
 COMMANDS: tuple[click.Command, ...] = (
     prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
     transcribe, hypotheses, correct, rescore, score, export, fit, tokenizers, recognizers, recipes,
-    doctor,
+    examples, completion, doctor,
 )  # fmt: skip

@@ -1,92 +1,92 @@
-"""`wavemill doctor`: what is installed, what is missing, and the pip line for it."""
+"""`wavemill doctor`: what works here, what is missing, and what to do about it."""
 
-import importlib.metadata
 import platform
-import shutil
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import wavemill
 from wavemill.commands.output import as_json, emit, table
-from wavemill.cores import cores
 
-PACKAGES = (
-    ("apache-beam", "runs the jobs", "wavemill"),
-    ("torch", "tokenizers", "wavemill"),
-    ("torchaudio", "tokenizers", "wavemill"),
-    ("pyarrow", "the spool", "wavemill"),
-    ("soundfile", "decodes and encodes audio", "wavemill"),
-    ("av", "decodes what libsndfile cannot (m4a, webm)", "wavemill"),
-    ("soxr", "resamples", "wavemill"),
-    ("onnxruntime", "voice activity detection", "wavemill"),
-    ("silero-vad", "voice activity detection", "wavemill"),
-    ("s3fs", "s3:// URLs", "wavemill"),
-    ("aiohttp", "asks language models", "wavemill"),
-    ("gcsfs", "gs:// URLs", "gcsfs"),
-    ("transformers", "codecs, HuBERT, Whisper", "wavemill[codecs]"),
-    ("faiss-cpu", "near-duplicates; fits units", "wavemill[dedup]"),
-    ("numba", "compiles loops of EnCodec and Sylber", "wavemill[codecs]"),
-    ("openbeats", "BEATs as a teacher", "wavemill[units]"),
-    ("pocketsphinx", "recognizes, with its own model", "wavemill[hypotheses]"),
-    ("whisper-normalizer", "makes texts comparable", "wavemill[hypotheses]"),
-    ("ctranslate2", "Whisper in CTranslate2's format", "wavemill[whisper]"),
-    ("peft", "correction by a language model", "wavemill[correct]"),
-    ("lhotse", "reads the shards", "wavemill[readers]"),
-    ("webdataset", "reads the shards", "wavemill[readers]"),
-    ("datasets", "reads the shards", "wavemill[huggingface]"),
-)
-NEEDED = "wavemill"
+if TYPE_CHECKING:
+    from wavemill.checkup.finding import Finding
+    from wavemill.checkup.packages import Package
 
 
-@click.command(short_help="Check the installation.")
+@click.command(short_help="Check the installation and the machine.")
+@click.argument("out", metavar="[OUT]", required=False)
 @as_json
-def doctor(*, json_: bool) -> None:
-    r"""Show what is installed and what is missing; exit 1 if something that is needed is.
+def doctor(out: str | None, *, json_: bool) -> None:
+    r"""Check packages, engines, codecs, GPU, credentials and disks; exit 1 if nothing could run.
 
     \b
     wavemill doctor
+    wavemill doctor /data/prepared --json
+    wavemill doctor s3://bucket/prepared
+
+    With OUT it looks at that disk, too, or writes an object to that store, reads and removes it.
+    Of credentials it says which variable or file has them, never what is in there. What is missing
+    and not needed comes with the line that installs it.
     """
-    rows = [_package(*entry) for entry in PACKAGES]
-    facts = {
+    from wavemill.checkup.disk import free_gb
+    from wavemill.checkup.loading import load_all
+    from wavemill.checkup.packages import asked_packages
+    from wavemill.cores import cores
+
+    loaded, packages = load_all(), asked_packages()
+    findings = list(examine(loaded, packages, out))
+    gpus = [gpu["name"] for gpu in loaded["torch"].get("gpus", [])]
+    facts: dict[str, Any] = {
         "wavemill": wavemill.__version__,
         "python": platform.python_version(),
         "cores": cores(),
-        "free_disk_gb": round(shutil.disk_usage(".").free / 1e9, 1),
-        "gpu": _gpu(),
-        "packages": rows,
-        "ok": all(row["version"] or row["install"] != NEEDED for row in rows),
+        "free_disk_gb": free_gb("."),
+        "gpu": gpus[0] if gpus else None,
+        "packages": [package.as_json() for package in packages],
+        "checks": [finding.as_json() for finding in findings],
+        "ok": not any(finding.is_fatal for finding in findings),
     }
     lines = [
-        (f"wavemill {facts['wavemill']}, Python {facts['python']}, {facts['cores']} cores,"
-        f" {facts['free_disk_gb']} GB free here, GPU: {facts['gpu'] or 'none'}"),
+        f"wavemill {facts['wavemill']}, Python {facts['python']}, {facts['cores']} cores",
         "",
-        *table(
-            ("package", "version", "for", "if missing"),
-            [
-                (r["name"], r["version"] or "missing", r["for"],
-                 "" if r["version"] else f"pip install '{r['install']}'")
-                for r in rows
-            ],
-        ),
-    ]  # fmt: skip
+        *table(("part", "state", ""), [_row(finding) for finding in findings]),
+        "",
+        _verdict(findings),
+    ]
     emit(facts, lines, json_=json_)
     if not facts["ok"]:
         sys.exit(1)
 
 
-def _package(name: str, use: str, install: str) -> dict[str, Any]:
-    try:
-        version: str | None = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        version = None
-    return {"name": name, "version": version, "for": use, "install": install}
+def examine(
+    loaded: dict[str, dict[str, Any]], packages: "list[Package]", out: str | None
+) -> "Iterator[Finding]":
+    """Yield what all checks find; the arguments are what was loaded, and what is installed."""
+    from wavemill.checkup import credentials, disk, engines, parts
+    from wavemill.checkup.packages import check_packages
+
+    yield from check_packages(packages)
+    yield from parts.check_torch(loaded["torch"])
+    yield from parts.check_codecs(loaded["sndfile"], loaded["ffmpeg"])
+    yield from engines.check_engines(loaded["beam"])
+    yield from credentials.check_credentials()
+    is_store = out is not None and "://" in out
+    yield from disk.check_disks(None if is_store else out)
+    if is_store:
+        from wavemill.checkup.store import check_store
+
+        yield check_store(str(out))
 
 
-def _gpu() -> str | None:
-    try:
-        import torch
-    except (ImportError, OSError):
-        return None
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+def _row(finding: "Finding") -> tuple[str, str, str]:
+    remedy = f": {finding.remedy}" if finding.remedy else ""
+    return finding.part, finding.state, f"{finding.says}{remedy}"
+
+
+def _verdict(findings: "list[Finding]") -> str:
+    fatal = [finding.part for finding in findings if finding.is_fatal]
+    if fatal:
+        return f"wavemill cannot work without: {', '.join(fatal)}"
+    return "all that is needed is there"

@@ -12,7 +12,12 @@ from wavemill.commands.output import as_json, emit
 
 @click.group(short_help="Fit a tokenizer's quantizer to audio, or a vocabulary to texts.")
 def fit() -> None:
-    """Fit a tokenizer's quantizer to audio, or a vocabulary to texts."""
+    r"""Fit a tokenizer's quantizer to audio, or a vocabulary to texts.
+
+    \b
+    wavemill fit mvq speech/ --out mvq8 --codebooks 8
+    wavemill fit pieces train.jsonl --out pieces.json
+    """
 
 
 fit.add_command(pieces)

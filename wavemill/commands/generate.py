@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from wavemill.commands.output import as_json, emit
 from wavemill.errors import UsageError
@@ -173,6 +172,8 @@ def _decoder(run: str, data: str | None, tokenizer: str, facts: "TokenizerFacts"
 def _write(
     out: str, found: Sequence[Any], order: "Order", facts: "TokenizerFacts", decoder: Any
 ) -> None:
+    import numpy as np
+
     from wavemill import storage
     from wavemill.audio.wav import write_wav
 

@@ -19,7 +19,11 @@ Step = tuple[str, list[str]]
 
 @click.group(short_help="Train a model and its tokenizer in turns.")
 def iterate() -> None:
-    """Train a model and its tokenizer in turns, each by what the other has learnt."""
+    r"""Train a model and its tokenizer in turns, each by what the other has learnt.
+
+    \b
+    wavemill iterate beats effects/ --out beats --iterations 2
+    """
 
 
 @iterate.command(short_help="BEATs, and the tokenizer that is distilled of it.")

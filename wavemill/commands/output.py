@@ -1,15 +1,18 @@
 """How commands print: lines for people, or one JSON object as the last line."""
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
+from wavemill.commands import narrow
 from wavemill.errors import JobError
 
 Command = Callable[..., Any]
+
+RULED_GAP = 3
+"""Between the columns of a ruled table."""
 
 
 def as_json(command: Command) -> Command:
@@ -37,25 +40,35 @@ def emit(value: dict[str, Any], lines: Iterable[str], *, json_: bool) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Lay rows out in columns, numbers to the right; widths fit the content."""
+    """Lay rows out in columns, numbers to the right; widths fit the content, and a terminal."""
     cells = [list(head), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     right = [
         all(_is_number(row[column]) for row in cells[1:]) and len(cells) > 1
         for column in range(len(head))
     ]
+    width = narrow.terminal_width()
+    if width is not None:
+        columns = list(zip(*cells, strict=True))
+        widths = narrow.fitting(columns, [not numbers for numbers in right], width)
+        if not widths:
+            return list(narrow.blocks(head, cells[1:], width))
     return [
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
         ).rstrip()
         for row in cells
+        for line in narrow.fold_row(row, widths)
     ]
 
 
 def figures(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lay rows of a name and figures out: ruled on a terminal, as `table` does elsewhere."""
-    if not sys.stdout.isatty():
+    """Lay rows of a name and figures out: ruled on a terminal that is wide enough, else `table`."""
+    rows = list(rows)
+    width = narrow.terminal_width()
+    whole = sum(max(map(len, column)) + RULED_GAP for column in zip(head, *rows, strict=True))
+    if width is None or whole - RULED_GAP > width:
         return table(head, rows)
     from rich import box
     from rich.console import Console

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from wavemill.commands.narrow import folded
 from wavemill.commands.output import as_json, emit, table
 
 
@@ -40,8 +41,12 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             training = row["training"][preset]
             own = {key: value for key, value in training.items() if value != usual[key]}
             lines += ["", f"{name} --preset {preset}"]
-            lines += [f"  --set    {_text(settings)}", f"  --train  {_text(own)}"]
-    return [*lines, "", f"else  --train  {_text(usual)}"]
+            lines += [*_folded("  --set    ", settings), *_folded("  --train  ", own)]
+    return [*lines, "", *_folded("else  --train  ", usual)]
+
+
+def _folded(begin: str, settings: dict[str, Any]) -> list[str]:
+    return folded(begin + _text(settings), " " * len(begin))
 
 
 def _text(settings: dict[str, Any]) -> str:

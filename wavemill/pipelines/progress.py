@@ -26,6 +26,9 @@ LINE_SECONDS = 10.0
 LINE_SHARE = 1 / 60
 """Lines come that often at first; later, after such a share of the time that has gone by."""
 
+NARROW = 60
+"""A terminal of fewer columns has no room for a bar beside its numbers."""
+
 
 class Show(Protocol):
     """Shows how far a stage is."""
@@ -146,9 +149,10 @@ class _Bar(Progress):
     def __init__(self, console: Console) -> None:
         self.words = ""
         # Not the whole width: the terminal's ^C would wrap a full line and leave it there twice.
+        bar = BarColumn(bar_width=max(8, min(80, console.width - 54)))
         super().__init__(
             TextColumn("{task.description:<12}"),
-            BarColumn(bar_width=max(8, min(80, console.width - 54))),
+            *([bar] if console.width >= NARROW else []),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),

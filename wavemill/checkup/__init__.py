@@ -1,0 +1,1 @@
+"""What `wavemill doctor` looks at: each file a part, which never raises and says what it found."""
