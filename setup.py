@@ -1,13 +1,44 @@
 """Packaging, and what Beam stages to its workers (`--setup_file ./setup.py`)."""
 
-import re
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
-HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "wavemill/__init__.py").read_text("utf-8"))
-assert VERSION is not None
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # a build in isolation does not look here
+
+from wavemill import __version__  # noqa: E402
+from wavemill.examples import PACKED, example_files  # noqa: E402
+
+
+def pack_examples(folder: Path) -> None:
+    """Write the example recordings below a folder that is built."""
+    for path, data in example_files():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+
+
+class BuildWithExamples(build_py):
+    """What goes into a wheel: the package, and the examples in it."""
+
+    def run(self) -> None:
+        """Build; an editable install reads the examples where they lie."""
+        super().run()
+        if not self.editable_mode:
+            pack_examples(Path(self.build_lib) / "wavemill" / PACKED.name)
+
+
+class SdistWithExamples(sdist):
+    """What goes into a source distribution: the sources, and the examples of a wheel."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Lay the files out that are packed."""
+        super().make_release_tree(base_dir, files)
+        pack_examples(Path(base_dir) / "examples" / "speech")
+
 
 CORE = [
     "aiohttp>=3.9",
@@ -18,6 +49,7 @@ CORE = [
     "numpy>=2",
     "onnxruntime>=1.20",
     "orjson>=3.10",
+    "packaging>=24",
     "pyarrow>=18",
     "pyyaml>=6",
     "rich>=13.7",
@@ -72,12 +104,25 @@ TEST = [
 
 setup(
     name="wavemill",
-    version=VERSION[1],
+    version=__version__,
     description="Segment, tokenize and shard large audio corpora for training",
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    license_files=["LICENSE"],
+    # The second is that of the example recordings.
+    license_expression="Apache-2.0 AND CC-BY-SA-3.0",
+    license_files=["LICENSE", "examples/speech/LICENSE.txt", "examples/speech/ATTRIBUTION.md"],
+    keywords=["audio", "speech", "tokenizer", "codec", "webdataset", "apache-beam", "asr"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     # Named outright, so that an editable install is a path that editors and type checkers follow.
     package_dir={"": "."},
@@ -91,6 +136,7 @@ setup(
             "tokenizers/weights/*",
         ]
     },
+    cmdclass={"build_py": BuildWithExamples, "sdist": SdistWithExamples},
     install_requires=CORE,
     extras_require={
         "asr": ASR,
