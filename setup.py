@@ -132,7 +132,8 @@ setup(
             "py.typed",
             "hypotheses/*/*.yaml",
             "hypotheses/*/*.json",
-            "hypotheses/scoring/*.html",
+            "hypotheses/scoring/page.*",
+            "pages/shell.*",
             "tokenizers/weights/*",
         ]
     },

@@ -1,13 +1,11 @@
 """An HTML page of scores, and of the words that are wrong: one file, without scripts.
 
-Texts are what a recognizer or a model wrote, so anything: the template escapes all that it is
-given, and the page's policy lets nothing run or load.
+Texts are what a recognizer or a model wrote, so anything; `wavemill/pages` says what is done of it.
 """
 
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 
 from wavemill import storage
 from wavemill.hypotheses.records import Utterance
@@ -16,9 +14,8 @@ from wavemill.hypotheses.scoring.joined import Source, joined
 from wavemill.hypotheses.scoring.scores import Scores
 from wavemill.hypotheses.scoring.table import BEST
 from wavemill.hypotheses.scoring.texts import EXTRA, errors, words
-from wavemill.packages import require
+from wavemill.pages import render
 
-TEMPLATE = "page.html"
 ROWS = 200
 
 
@@ -67,15 +64,11 @@ def write_page(url: str, source: Source, scores: Scores, *, rows: int = ROWS) ->
         UsageError: jinja2 or rapidfuzz are not installed.
 
     """
-    jinja = require("jinja2", EXTRA, "an HTML page")
-    environment = jinja.Environment(
-        autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(files(__package__).joinpath(TEMPLATE).read_text("utf-8"))
     shown = heapq.nlargest(rows, _rows(source, scores), key=lambda row: row.badness)
     keys = dict.fromkeys(group.by for group in scores.groups)
     groups = {key: [group for group in scores.groups if group.by == key] for key in keys}
-    page = template.render(scores=scores, groups=groups, rows=shown)
+    values = {"scores": scores, "groups": groups, "rows": shown}
+    page = render(__package__, values, extra=EXTRA)
     storage.write_text(url, [page])
     return len(shown)
 
