@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from wavemill.copies import same_as
 from wavemill.pipelines.leave_out import Why, leave_out, names_of
 from wavemill.pipelines.survey import Survey, SurveyConfig
 from wavemill.records import DUPLICATE_AUDIO
@@ -30,7 +31,7 @@ def drop_copies(found: Survey, units: Sequence[str], config: SurveyConfig) -> Su
         copy: Why(
             stage=STAGE,
             reason=DUPLICATE_AUDIO,
-            detail=f"the same audio as {names[first]['id']}, which is kept",
+            detail=same_as(names[first]["id"]),
         )
         for copy, first in copies.items()
     }

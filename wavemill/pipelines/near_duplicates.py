@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wavemill.copies import nearly_same_as
 from wavemill.packages import require
 from wavemill.pipelines.alike import LAG_SECONDS, SIMILAR, similarity
 from wavemill.pipelines.duplicates import STAGE
@@ -63,8 +64,7 @@ def drop_near_copies(
         copy: Why(
             stage=STAGE,
             reason=NEAR_DUPLICATE,
-            detail=f"nearly the same audio as {names[kept]['id']}, which is kept:"
-            f" similarity {like:.3f}",
+            detail=nearly_same_as(names[kept]["id"], like),
         )
         for copy, (kept, like) in copies.items()
     }
