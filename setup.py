@@ -75,6 +75,7 @@ ASR = ["tokenizers>=0.21"]
 SCORE = ["jinja2>=3.1", "rapidfuzz>=3.9"]
 CORRECT = [*ASR, "gguf>=0.17", "peft>=0.17", "transformers>=5.24"]
 HYPOTHESES = [*ASR, *SCORE, *WHISPER, "pocketsphinx>=5.1", "whisper-normalizer>=0.1.15"]
+REPORT = ["jinja2>=3.1", "matplotlib>=3.9", "pillow>=10.3"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *ASR,
@@ -84,6 +85,7 @@ TEST = [
     *HUGGINGFACE,
     *HYPOTHESES,
     *READERS,
+    *REPORT,
     *SCORE,
     *TRAIN,
     *UNITS,
@@ -134,6 +136,7 @@ setup(
             "hypotheses/*/*.json",
             "hypotheses/scoring/page.*",
             "pages/shell.*",
+            "report/page.*",
             "tokenizers/weights/*",
         ]
     },
@@ -149,6 +152,7 @@ setup(
         "huggingface": HUGGINGFACE,
         "hypotheses": HYPOTHESES,
         "readers": READERS,
+        "report": REPORT,
         "score": SCORE,
         "test": TEST,
         "train": TRAIN,

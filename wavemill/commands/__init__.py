@@ -21,6 +21,7 @@ from wavemill.commands.prepare import prepare
 from wavemill.commands.profile import profile
 from wavemill.commands.recipes import recipes
 from wavemill.commands.recognizers import recognizers
+from wavemill.commands.report import report
 from wavemill.commands.rescore import rescore
 from wavemill.commands.score import score
 from wavemill.commands.tokenizers import tokenizers
@@ -28,7 +29,7 @@ from wavemill.commands.train import train
 from wavemill.commands.transcribe import transcribe
 
 COMMANDS: tuple[click.Command, ...] = (
-    prepare, add, merge, inspect, lint, decode, plan, profile, train, iterate, generate,
+    prepare, add, merge, inspect, report, lint, decode, plan, profile, train, iterate, generate,
     transcribe, hypotheses, correct, rescore, score, export, fit, tokenizers, recognizers, recipes,
     examples, completion, doctor,
 )  # fmt: skip

@@ -1,8 +1,9 @@
 """Find what turns a dataset's tokens back into audio."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from wavemill.errors import UsageError
+from wavemill.errors import UsageError, WavemillError
 
 
 def find_decoder(dataset: Any, written: str) -> tuple[str, Any]:
@@ -41,3 +42,40 @@ def find_decoder(dataset: Any, written: str) -> tuple[str, Any]:
             f" the right ones, as --tokenizer {given.name}:model=FOLDER"
         )
     return given.name, tokenizer
+
+
+def find_decoders(dataset: Any, written: Sequence[str] | None) -> dict[str, Any]:
+    """Find what turns each stream of a dataset back into audio, or say why nothing does.
+
+    Args:
+        dataset: a `Dataset`.
+        written: streams' names with settings, as in `find_decoder`; those not named have the
+            settings that they were made with. None to decode nothing.
+
+    Returns:
+        A `Decoder`, or words, by the stream's name.
+
+    Raises:
+        UsageError: there is no such stream.
+
+    """
+    from wavemill.specs import Spec
+    from wavemill.tokenizers.table import TOKENIZERS
+
+    made = dataset.content["tokenizers"]
+    given = {Spec.parse(text).name: text for text in written or ()}
+    if unknown := given.keys() - made.keys():
+        find_decoder(dataset, min(unknown))
+    found: dict[str, Any] = {}
+    for name, facts in made.items():
+        build = TOKENIZERS.get(facts["kind"], (None, None))[0]
+        if written is None:
+            found[name] = "not decoded, as was asked"
+        elif not hasattr(build, "decode"):
+            found[name] = "tokens cannot be turned back into audio; a codec's can"
+        else:
+            try:
+                found[name] = find_decoder(dataset, given.get(name, name))[1]
+            except WavemillError as error:
+                found[name] = f"not decoded: {error}"
+    return found
