@@ -36,6 +36,8 @@ class SmallModel:
 
     write: Callable[[Path], Settings]
     """Writes its files into a folder; gives the settings to build it from them."""
+    has_files: bool = True
+    """Whether there are any: weights that are inside or drawn cannot be damaged."""
     blocks: Mapping[str, int] = field(default_factory=dict)
     """`module.NAME` of wavemill.tokenizers -> a value that makes blocks of some seconds."""
     whole: Settings = field(default_factory=dict)
@@ -129,6 +131,7 @@ def _trained_codec(folder: Path) -> Settings:
 MODELS: dict[str, SmallModel] = {
     "beats": SmallModel(
         write=lambda _: {"seed": 3},
+        has_files=False,
         blocks={"beats.BLOCK_PATCHES": 80, "beats_fbank.BLOCK_FRAMES": 160},
     ),
     "beats/distilled": SmallModel(
@@ -161,6 +164,7 @@ MODELS: dict[str, SmallModel] = {
     "mimi": SmallModel(write=codec("mimi"), blocks={"mimi.FRAMES_A_BLOCK": 5}),
     "mvq": SmallModel(
         write=lambda _: {},
+        has_files=False,
         blocks={"features._CHUNK_FRAMES": 64, "quantizer._CHUNK_SCORES": 65_536},
     ),
     "sq": SmallModel(write=_random("sq"), blocks={"sq.BLOCK_STEPS": 71}),

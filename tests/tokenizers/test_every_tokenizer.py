@@ -138,7 +138,7 @@ def copied(settings: Settings, folder: Path) -> tuple[Settings, list[Path]]:
     return given, [path for path in folder.rglob("*") if path.suffix in suffixes]
 
 
-@pytest.mark.parametrize("label", [label for label in MODELS if label not in ("beats", "mvq")])
+@pytest.mark.parametrize("label", [label for label in MODELS if MODELS[label].has_files])
 @pytest.mark.parametrize("damage", ["trap", "cut", "other"])
 def test_weights_that_are_none_are_refused_in_one_line_and_nothing_of_them_is_run(
     label: str, damage: str, written: dict[str, Settings], tmp_path: Path

@@ -1,6 +1,5 @@
 """Models of the transformers package, small ones with random weights."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,28 +7,16 @@ import pytest
 import torch
 import transformers
 
+from tests.hypotheses.recognizers import tiny_ctc
 from tests.hypotheses.recognizers.heard import clip, hear, recognizer
-from tests.tokenizers.teachers import tiny
 from wavemill.errors import UsageError
-
-LETTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz'"]
 
 
 @pytest.fixture(scope="module")
 def ctc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wav2vec 2.0 that spells."""
     folder = tmp_path_factory.mktemp("ctc")
-    (folder / "vocab.json").write_text(json.dumps({c: n for n, c in enumerate(LETTERS)}))
-    tokenizer = transformers.Wav2Vec2CTCTokenizer(
-        str(folder / "vocab.json"), pad_token="<pad>", word_delimiter_token="|"
-    )
-    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)
-    transformers.Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
-    config = transformers.Wav2Vec2Config(
-        **tiny.SPEECH_ENCODER, vocab_size=len(LETTERS), pad_token_id=0
-    )
-    torch.manual_seed(3)
-    transformers.Wav2Vec2ForCTC(config).eval().save_pretrained(folder)
+    tiny_ctc.make(folder)
     return folder
 
 
@@ -47,7 +34,7 @@ def test_a_ctc_model_is_searched_with_a_beam_and_its_first_is_the_likeliest(ctc:
     with torch.inference_mode():
         scores_TV = model(**inputs).logits[0].log_softmax(-1)
     for one in found:
-        ids = [LETTERS.index("|" if letter == " " else letter) for letter in one.text]
+        ids = [tiny_ctc.LETTERS.index("|" if letter == " " else letter) for letter in one.text]
         if one.units != len(ids):  # a text loses the blanks at its ends
             continue
         total = -torch.nn.functional.ctc_loss(
