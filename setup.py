@@ -76,14 +76,19 @@ SCORE = ["jinja2>=3.1", "rapidfuzz>=3.9"]
 CORRECT = [*ASR, "gguf>=0.17", "peft>=0.17", "transformers>=5.24"]
 HYPOTHESES = [*ASR, *SCORE, *WHISPER, "pocketsphinx>=5.1", "whisper-normalizer>=0.1.15"]
 REPORT = ["jinja2>=3.1", "matplotlib>=3.9", "pillow>=10.3"]
+NOTEBOOK = ["ipykernel>=6.29", "matplotlib>=3.9", "nbclient>=0.10", "nbformat>=5.10"]
+# mkdocs 2 is another program, which no theme or plug-in here works with.
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7", "mkdocstrings[python]>=1"]
 READERS = ["lhotse>=1.33", "webdataset>=1.0.2"]
 TEST = [
     *ASR,
     *CLUSTER,
     *CORRECT,
     *DASK,
+    *DOCS,
     *HUGGINGFACE,
     *HYPOTHESES,
+    *NOTEBOOK,
     *READERS,
     *REPORT,
     *SCORE,
@@ -149,8 +154,10 @@ setup(
         "correct": CORRECT,
         "dask": DASK,
         "dedup": DEDUP,
+        "docs": DOCS,
         "huggingface": HUGGINGFACE,
         "hypotheses": HYPOTHESES,
+        "notebook": NOTEBOOK,
         "readers": READERS,
         "report": REPORT,
         "score": SCORE,
