@@ -30,6 +30,7 @@ FEW_STEPS = """\
 case " $* " in
     *" --steps "* | *" --help "*) ;;
     *" train "*) set -- "$@" --steps {steps} ;;
+    *" iterate "*) set -- "$@" --train steps={steps} --train-tokenizer steps={steps} ;;
 esac
 """
 

@@ -101,10 +101,15 @@ def language_model() -> Iterator[None]:
 
 
 def _corpus(folder: Path, rows: list[dict[str, Any]]) -> None:
-    folder.mkdir()
+    """Copy recordings: under the same names as in the examples, so that ids are the same."""
     for row in rows:
-        shutil.copy(row["audio_filepath"], folder)
-    named = [{**row, "audio_filepath": Path(row["audio_filepath"]).name} for row in rows]
+        target = folder / Path(row["audio_filepath"]).relative_to(SPEECH)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(row["audio_filepath"], target)
+    named = [
+        {**row, "audio_filepath": str(Path(row["audio_filepath"]).relative_to(SPEECH))}
+        for row in rows
+    ]
     _write_jsonl(folder / "manifest.jsonl", named)
 
 
