@@ -13,6 +13,8 @@ from functools import lru_cache
 from importlib.metadata import packages_distributions, requires
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -46,25 +48,54 @@ def sources() -> Iterator[tuple[Path, ast.Module]]:
 @lru_cache
 def required() -> list[tuple[str, str, str]]:
     """List where `require` is called, the module, and the extra that its error names."""
-    return [
-        call
-        for path, tree in sources()
-        if "require(" in path.read_text("utf-8") and path.name != "packages.py"
-        for call in _calls(path, tree)
-    ]
+    forwarding: dict[str, str] = {}
+    found = [call for path, tree in sources() for call in _calls(path, tree, forwarding)]
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in forwarding:
+                (extra,) = (one.value for one in node.keywords if one.arg == "extra")
+                name = forwarding[ast.unparse(node.func)]
+                found.append((_where(path, node), name, _value(extra, vars(_module(path)))))
+    return found
 
 
-def _calls(path: Path, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
-    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+def _calls(
+    path: Path, tree: ast.Module, forwarding: dict[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the calls of `require`; a function that is told the extra is noted with its module."""
     for scope in tree.body:
-        names = {**vars(module), "self": getattr(module, getattr(scope, "name", ""), None)}
         for node in ast.walk(scope):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
-                name, extra = (  # of constants, f-strings, and attributes of the class
-                    eval(compile(ast.Expression(argument), str(path), "eval"), names)
-                    for argument in node.args[:2]
-                )
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", name, extra
+                module = _module(path)
+                this = getattr(module, getattr(scope, "name", ""), None)
+                names = {**vars(module), "self": this}
+                for name in _modules(node.args[0], scope, names):
+                    if ast.unparse(node.args[1]) == "extra":
+                        forwarding[getattr(scope, "name", "")] = name
+                    else:
+                        yield _where(path, node), name, _value(node.args[1], names)
+
+
+def _modules(node: ast.expr, scope: ast.stmt, names: dict[str, Any]) -> list[str]:
+    """Evaluate the name of a module, or all that a loop gives it."""
+    for loop in ast.walk(scope):
+        if isinstance(loop, ast.For) and ast.unparse(loop.target) == ast.unparse(node):
+            return list(names[ast.unparse(loop.iter)])
+    return [_value(node, names)]
+
+
+def _module(path: Path) -> ModuleType:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+
+def _value(node: ast.expr, names: dict[str, Any]) -> str:
+    """Evaluate a constant, an f-string, or an attribute of the class."""
+    return str(eval(compile(ast.Expression(node), "", "eval"), names))
+
+
+def _where(path: Path, node: ast.Call) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
 def test_an_error_about_a_missing_package_names_an_extra_that_brings_it() -> None:
@@ -109,9 +140,12 @@ def test_every_file_that_is_no_code_is_packed() -> None:
     others = {
         path
         for path in PACKAGE.rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc") and path.name != "README.md"
+        if path.is_file()
+        and path.suffix != ".py"
+        and path.name != "README.md"
+        and path.parent.name != "__pycache__"
     }
-    assert others == packed
+    assert others == {path for path in packed if path.suffix != ".py"}
 
 
 def test_all_that_is_asked_for_is_pinned_within_its_range() -> None:
@@ -166,6 +200,11 @@ def test_a_wheel_and_a_source_distribution_hold_the_package_and_no_tests(built: 
     }
 
 
+def without_python() -> dict[str, str]:
+    """Return the environment's variables but those by which Python finds the repository."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 @pytest.fixture
 def fresh(built: Path, tmp_path: Path) -> Path:
     """An environment with the wheel, and what it needs from this one; wavemill is not."""
@@ -174,7 +213,10 @@ def fresh(built: Path, tmp_path: Path) -> Path:
     (wheel,) = built.glob("*.whl")
     python = home / "bin" / "python"
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index"]
-    subprocess.run([*command, "--no-deps", str(wheel)], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "--no-deps", str(wheel)], check=True, capture_output=True, cwd=tmp_path,
+        env=without_python(),
+    )  # fmt: skip
     (site,) = (home / "lib").glob("python*/site-packages")
     # A folder that is named so is searched for modules; the .pth files in it are not read.
     (site / "others.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
@@ -185,9 +227,7 @@ def fresh(built: Path, tmp_path: Path) -> Path:
 def test_the_wheel_does_the_quick_start_in_an_empty_folder(fresh: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
-    }
+    environment = without_python()
     environment["PATH"] = f"{fresh / 'bin'}{os.pathsep}{environment['PATH']}"
 
     def run(command: str) -> str:
