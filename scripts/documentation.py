@@ -50,7 +50,9 @@ def _commands() -> Iterator[str]:
 def _command(command: click.Command, context: click.Context, depth: int) -> Iterator[str]:
     yield f"{'#' * depth} {context.command_path}\n"
     yield f"```text\n{command.get_help(context)}\n```\n"
-    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+    if not isinstance(command, click.Group):
+        return
+    for name in command.list_commands(context):
         child = command.get_command(context, name)
         assert child is not None
         if not child.hidden:

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from typing import Any, cast
 
 import click
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -112,8 +113,8 @@ def _parse(
         values = given.get(str(parameter.name), [])
         for value in values:
             _check_value(command, parameter, value, added)
-            if isinstance(parameter.type, _PLAIN):
-                parameter.type.convert(value, parameter, context)
+            if isinstance(kind := parameter.type, _PLAIN):
+                cast("Any", kind).convert(value, parameter, context)
         is_needed = parameter.required and "--config" not in arguments
         _must(values or not is_needed, f"{parameter.name} is needed")
     words = [*rest, *(word for values in given.values() for word in values)]

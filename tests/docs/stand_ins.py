@@ -133,8 +133,8 @@ def _encode(source: Path, target: Path) -> None:
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = written.add_stream("aac", rate=16_000)
         for frame in read.decode(audio=0):
-            written.mux(stream.encode(frame))  # type: ignore[attr-defined]
-        written.mux(stream.encode(None))  # type: ignore[attr-defined]
+            written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
 
 
 def _whisper(at: Path) -> None:

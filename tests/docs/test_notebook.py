@@ -13,12 +13,13 @@ from tests.docs.session import Session
 NOTEBOOK = ROOT / "examples/audio_to_model.ipynb"
 
 
-def read() -> Any:
-    return nbformat.read(NOTEBOOK, as_version=4)
+def notebook_of_the_examples() -> Any:
+    read: Any = nbformat.read  # has no types
+    return read(NOTEBOOK, as_version=4)
 
 
 def test_the_notebook_is_kept_without_outputs() -> None:
-    code = [cell for cell in read().cells if cell.cell_type == "code"]
+    code = [cell for cell in notebook_of_the_examples().cells if cell.cell_type == "code"]
     assert code
     assert not [cell for cell in code if cell.outputs or cell.execution_count is not None]
 
@@ -29,7 +30,7 @@ def test_the_notebook_runs_and_shows_pictures_and_sound(
     session = Session(tmp_path)
     for name, value in session.environment.items():
         monkeypatch.setenv(name, value)
-    notebook = read()
+    notebook = notebook_of_the_examples()
     NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(tmp_path / "examples")}}
     ).execute(env=session.environment)
