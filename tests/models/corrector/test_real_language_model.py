@@ -64,7 +64,7 @@ def test_it_learns_what_is_misheard_and_what_is_kept_is_small(base: str) -> None
         found = kind.loss(model, batch)
         loss = found.total / found.count
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
