@@ -64,6 +64,8 @@ class Asking:
     patience: Patience
     tally: Tally
     answered_at: float = 0.0
+    refused: JobError | None = None
+    """Why no question can be answered: those that wait are not sent."""
 
     async def settle(
         self, questions: Sequence[Question], futures: Sequence[Future[Answer | None]]
@@ -107,7 +109,8 @@ class Asking:
         """Raise a fault after which the same question is not asked again."""
         patience = self.patience
         if fault.kind == FATAL or fault.wait_seconds > LONGEST_WAIT_SECONDS:
-            raise JobError(f"{fault}; mend that, and the same command goes on") from None
+            self.refused = JobError(f"{fault}; mend that, and the same command goes on")
+            raise self.refused from None
         if fault.kind != PASSES:
             if not self.answered_at and self.tally.unanswered + 1 >= REFUSED_AT_FIRST:
                 words = f"{fault}; so were the first {REFUSED_AT_FIRST} questions answered"
@@ -129,6 +132,8 @@ class Asking:
         prompts = [question.most_tokens for question in questions]
         most = sum(prompts), len(questions) * self.model.most_tokens
         async with self.places:
+            if self.refused is not None:
+                raise self.refused
             await self.purse.set_aside(*most)
             try:
                 await self.rates.wait(len(questions), sum(most))
