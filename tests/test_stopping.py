@@ -145,7 +145,7 @@ def test_a_worker_that_dies_ends_the_job(tmp_path: Path) -> None:
     assert "a worker process died" in said(err)[0]
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_full_disk_is_one_line_and_the_job_goes_on_later(number: int, tmp_path: Path) -> None:
     limit = 200_000  # bytes a file: to the program, a disk that is full
 

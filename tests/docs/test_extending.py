@@ -44,6 +44,7 @@ def test_a_tokenizer_takes_one_file_and_one_row_of_a_table(tmp_path: Path) -> No
     assert streams["loudness"]["used"] > 30 > streams["coarse"]["used"] > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "made"),
     [

@@ -22,7 +22,7 @@ PORTABLE = [
         pytest.param(WORKERS, id="two processes"),
         pytest.param(BEAMS_OWN, id="Beam's processes", marks=pytest.mark.slow),
         pytest.param(THREADS, id="threads", marks=pytest.mark.slow),
-        pytest.param(PORTABLE, id="portable"),
+        pytest.param(PORTABLE, id="portable", marks=pytest.mark.slow),
     ],
 )
 def test_a_runner_of_this_machine_makes_the_same_bytes(
@@ -38,6 +38,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
         yield cluster
 
 
+@pytest.mark.slow
 def test_dask_makes_the_same_bytes(
     expected: dict[str, str], tmp_path: Path, dask: DaskCluster
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_tar_that_cannot_be_read_in_parts_says_so(
     assert all("range" in reject["detail"] for reject in rejects)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_no_missing_file(
     server: tuple[str, Path], tmp_path: Path
 ) -> None:

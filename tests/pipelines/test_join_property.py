@@ -85,7 +85,8 @@ def check_split(choices: dict[str, Any], side: list[bool], data: st.DataObject) 
         assert_same(place / "out-0", place / "whole", copies=audio == "flac" or not clean)
 
 
-@pytest.mark.parametrize("clean", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("clean", [False, True])
 def test_three_parts_in_turn_are_the_whole(tmp_path: Path, *, clean: bool) -> None:
     parts = [
         write_manifest(tmp_path / f"{start}.jsonl", utterances(3, start)) for start in (0, 3, 6)

@@ -144,6 +144,7 @@ def test_without_dedup_no_fingerprints_are_taken(tmp_path: Path) -> None:
     assert list(out.glob("_work/fingerprints-*/*.arrow"))
 
 
+@pytest.mark.slow
 def test_copies_that_come_later_are_left_out(tmp_path: Path) -> None:
     first, later = tmp_path / "first", tmp_path / "later"
     first.mkdir()

@@ -152,6 +152,7 @@ def test_a_job_killed_while_it_removes_still_knows_what_is_left(
     assert not any(storage.exists(storage.join(out, path)) for path in listed)
 
 
+@pytest.mark.slow
 def test_other_settings_leave_files_of_others_alone_and_no_shard_of_the_old_plan(
     tmp_path: Path,
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_job_among_faults_makes_what_it_makes_on_a_disk(
     assert not storage.is_file(f"{out}/_work/lock")
 
 
+@pytest.mark.slow
 def test_stale_listings_cost_time_and_change_nothing(
     store: StoreServer, manifest: str, out: str, local: dict[str, bytes]
 ) -> None:
@@ -103,6 +104,7 @@ def test_stale_listings_cost_time_and_change_nothing(
     assert shards(store, out) == local
 
 
+@pytest.mark.slow
 def test_markers_that_no_listing_shows_speak_for_no_other_plan(
     store: StoreServer, manifest: str, out: str, local: dict[str, bytes]
 ) -> None:

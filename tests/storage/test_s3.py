@@ -48,7 +48,10 @@ def every(url: str) -> list[Callable[[], Any]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", STORM)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.slow] if kind == "stall" else []) for kind in STORM],
+)
 def test_every_operation_survives_every_fault(store: StoreServer, url: str, kind: str) -> None:
     for work in every(url):
         expected = work()

@@ -174,7 +174,9 @@ MODELS: dict[str, SmallModel] = {
         whole={"max_seconds": 60.0},
         most_changed=0.02,
     ),
-    "tiny": SmallModel(write=lambda _: {}, blocks={"trained_codec.BLOCK_FRAMES": 50}),
+    "tiny": SmallModel(
+        write=lambda _: {}, blocks={"trained_codec.BLOCK_FRAMES": 50}, has_files=False
+    ),
     "xcodec2": SmallModel(
         write=_xcodec2,
         blocks={"xcodec2.WINDOW_STEPS": 250, "xcodec2.CONTEXT_STEPS": 50},

@@ -91,6 +91,7 @@ def test_a_clip_has_the_same_ids_alone_in_a_batch_and_in_another_order(
         assert one.shape == random.shape
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_ids_and_facts(
     small: tuple[Path, Any], clips: list[Clip], tmp_path: Path
 ) -> None:

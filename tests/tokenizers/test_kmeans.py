@@ -96,6 +96,7 @@ def test_a_clip_has_the_same_ids_alone_in_a_batch_and_in_another_order(
         assert len(one) >= 1
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_ids_and_facts(folder: Path, clips: list[Clip]) -> None:
     made = load(folder)
     np.save(folder / "clip.npy", clips[0])

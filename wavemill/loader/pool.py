@@ -77,12 +77,15 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and not ENDED.match(str(error)):
             raise
-        with _children_may_end():
-            error.__traceback__ = None  # its frames hold the iterator, which ends the others
-            del loaded
+        error.__traceback__ = None  # its frames hold the iterator
         raise JobError(
             f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"
         ) from error
+    finally:
+        # Left to the garbage collector, its queues would go first, and it wait 5 s for processes
+        # that cannot hear of its end.
+        with _children_may_end():
+            del loaded
 
 
 @contextlib.contextmanager

@@ -97,6 +97,7 @@ def test_features_depend_on_the_clip_alone(tmp_path: Path, clips: list[Clip]) ->
         assert len(one) == 1 + max(0, len(clip) - 400) // 320
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_features_and_digest(
     tmp_path: Path, clips: list[Clip]
 ) -> None:
