@@ -69,6 +69,7 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     loaded = iter(
         DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
     )
+    ended = ""
     try:
         for made in loaded:
             if isinstance(made, WavemillError):
@@ -77,15 +78,16 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     except (RuntimeError, ConnectionError, EOFError) as error:
         if isinstance(error, RuntimeError) and not ENDED.match(str(error)):
             raise
-        error.__traceback__ = None  # its frames hold the iterator
-        raise JobError(
-            f"a worker of the loader ended: {error}; where memory ran out, give fewer workers"
-        ) from error
+        ended = str(error)  # alone: frames of its traceback, and of its causes', hold the iterator
     finally:
         # Left to the garbage collector, its queues would go first, and it wait 5 s for processes
         # that cannot hear of its end.
         with _children_may_end():
             del loaded
+    if ended:
+        raise JobError(
+            f"a worker of the loader ended: {ended}; where memory ran out, give fewer workers"
+        )
 
 
 @contextlib.contextmanager

@@ -161,6 +161,7 @@ class TokenizeUnit(ModelStep):
 
     def _make(self, unit: str, place: str, tokenizer: Tokenizer, tally: Tally) -> None:
         segments = UnitReader(unit_url(self._spool, self._segments, unit))
+        check_there(self._spool)  # once more: weights may have taken long to load
         with write_unit(place, TOKEN_SCHEMA) as file:
             for row in tokenize_unit(segments, tokenizer):
                 num_bytes = len(row.get("npy") or b"") + len(row.get("times") or b"")
