@@ -6,16 +6,16 @@ These files are small (8 bytes a sample and 4 a stream), so every sample counts,
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from wavemill import storage
-from wavemill.errors import DatasetError
 from wavemill.report.spread import BINS, Ints, Spread, bins_of
 from wavemill.sharding import layout
-from wavemill.sharding.dataset import REMEDY, Dataset
-from wavemill.sharding.lengths import Lengths, read_lengths
+from wavemill.sharding.dataset import Dataset
+from wavemill.sharding.lengths import Lengths
+from wavemill.sharding.shard_lengths import shard_lengths
 
 TOGETHER = 32
 """Files that are read at once: on a store, each is a request to wait for."""
@@ -46,14 +46,12 @@ class BucketUse:
     @property
     def padding_seconds(self) -> float:
         """The share that is padding where every sample is padded to the bucket's longest."""
-        padded = self.samples * self.longest
-        return 1 - self.seconds / padded if padded else 0.0
+        return _padding(self.seconds, self.samples * self.longest)
 
     @property
     def padding_tokens(self) -> float:
         """The same of its tokens."""
-        padded = self.samples * self.most
-        return 1 - self.tokens / padded if padded else 0.0
+        return _padding(self.tokens, self.samples * self.most)
 
 
 @dataclass(kw_only=True)
@@ -85,12 +83,15 @@ class LengthFacts:
     @property
     def padding(self) -> tuple[float, float]:
         """The shares of seconds and of tokens that are padding in all buckets together."""
-        padded = sum(one.samples * one.longest for one in self.buckets)
-        tokens = sum(one.samples * one.most for one in self.buckets)
+        every = self.buckets
         return (
-            1 - sum(one.seconds for one in self.buckets) / padded if padded else 0.0,
-            1 - sum(one.tokens for one in self.buckets) / tokens if tokens else 0.0,
+            _padding(sum(b.seconds for b in every), sum(b.samples * b.longest for b in every)),
+            _padding(sum(b.tokens for b in every), sum(b.samples * b.most for b in every)),
         )
+
+
+def _padding(held: float, padded: float) -> float:
+    return 1 - held / padded if padded else 0.0
 
 
 def measure_lengths(dataset: Dataset, show: Callable[[int], Any]) -> LengthFacts:
@@ -125,17 +126,4 @@ def _each(dataset: Dataset) -> Iterator[Lengths]:
     shards = dataset.content["shards"]
     with ThreadPoolExecutor(THREADS) as pool:
         for first in range(0, len(shards), TOGETHER):
-            yield from pool.map(
-                lambda shard: _read(dataset, shard), shards[first : first + TOGETHER]
-            )
-
-
-def _read(dataset: Dataset, shard: dict[str, Any]) -> Lengths:
-    url = storage.join(dataset.url, shard["bucket"], layout.lengths_name(shard["number"]))
-    try:
-        data = storage.read_bytes(url)
-        return read_lengths(data, list(dataset.content["tokenizers"]), shard["samples"])
-    except FileNotFoundError as error:
-        raise DatasetError(f"there is no {url}; {REMEDY}") from error
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{url} cannot be read: {error}; {REMEDY}") from error
+            yield from pool.map(partial(shard_lengths, dataset), shards[first : first + TOGETHER])

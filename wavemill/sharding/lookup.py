@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,18 +42,16 @@ def find_sample(dataset: Dataset, key: str) -> Found:
     """
     mark = json.dumps(key, ensure_ascii=False)[:-1].encode()
     example, begin = "", []
-    for shard in dataset.content["shards"]:
-        folder = storage.join(dataset.url, shard["bucket"])
-        lines = storage.read_bytes(storage.join(folder, layout.cuts_name(shard["number"])))
-        for position, line in enumerate(lines.splitlines()):
-            # Most lines are not worth parsing.
-            if (mark in line or not example) and (cut := json.loads(line)):
-                example = example or cut["id"]
-                found = Found(folder=folder, shard=shard["number"], position=position, cut=cut)
-                if cut["id"] == key:
-                    return found
-                if cut["id"].startswith(f"{key}-"):
-                    begin.append(found)
+    for line in _lines(dataset):
+        # Most lines are not worth parsing.
+        if mark in line.text or not example:
+            found = line.parsed()
+            own = found.cut["id"]
+            example = example or own
+            if own == key:
+                return found
+            if own.startswith(f"{key}-"):
+                begin.append(found)
     if not begin:
         raise DatasetError(f"{dataset.url} holds no sample {key!r}; keys look like {example!r}")
     if len(begin) > 1:
@@ -64,13 +62,28 @@ def find_sample(dataset: Dataset, key: str) -> Found:
 
 def all_samples(dataset: Dataset) -> Iterator[Found]:
     """Find every sample, in the order of the shards."""
+    return (line.parsed() for line in _lines(dataset))
+
+
+class _Line(NamedTuple):
+    folder: str
+    shard: int
+    position: int
+    text: bytes
+
+    def parsed(self) -> Found:
+        return Found(
+            folder=self.folder, shard=self.shard, position=self.position, cut=json.loads(self.text)
+        )
+
+
+def _lines(dataset: Dataset) -> Iterator[_Line]:
+    """Yield the cuts of all samples as they are written."""
     for shard in dataset.content["shards"]:
-        folder = storage.join(dataset.url, shard["bucket"])
-        lines = storage.read_bytes(storage.join(folder, layout.cuts_name(shard["number"])))
-        for position, line in enumerate(lines.splitlines()):
-            yield Found(
-                folder=folder, shard=shard["number"], position=position, cut=json.loads(line)
-            )
+        folder, number = storage.join(dataset.url, shard["bucket"]), shard["number"]
+        content = storage.read_bytes(storage.join(folder, layout.cuts_name(number)))
+        for position, text in enumerate(content.splitlines()):
+            yield _Line(folder, number, position, text)
 
 
 def read_codes(found: Found, stream: str) -> npt.NDArray[Any]:

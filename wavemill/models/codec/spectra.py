@@ -35,9 +35,7 @@ class MelSpectrum(nn.Module):
         super().__init__()
         self.hop = window // 4
         self.register_buffer("window", torch.hann_window(window), persistent=False)
-        # By way of numbers: an array's memory has no place among tensors without data.
-        bands = mel_bands(window, sample_rate, mels, (0.0, sample_rate / 2)).tolist()
-        self.register_buffer("bands", torch.tensor(bands), persistent=False)
+        self.register_buffer("bands", _bands(window, sample_rate, mels), persistent=False)
 
     def forward(self, audio_BN: Tensor) -> Tensor:
         """Return magnitudes [B, F, M] of frames that begin every quarter of a window.
@@ -104,8 +102,7 @@ class MagnitudeDistance(nn.Module):
         size = OVERLAP * hop
         self.register_buffer("window", torch.hann_window(size), persistent=False)
         mels = min(MELS[-1], size // A_BAND)
-        bands = mel_bands(size, sample_rate, mels, (0.0, sample_rate / 2)).tolist()
-        self.register_buffer("bands", torch.tensor(bands), persistent=False)
+        self.register_buffer("bands", _bands(size, sample_rate, mels), persistent=False)
 
     def forward(self, found_BCF: Tensor, given_BN: Tensor, lengths_B: Tensor) -> Tensor:
         """Return the distance of logarithms of bins and of mel bands, [B]: a mean over frames.
@@ -129,3 +126,8 @@ class MagnitudeDistance(nn.Module):
         real_BF = starts < lengths_B[:, None]
         off_B: Tensor = (off_BF * real_BF).sum(-1) / real_BF.sum(-1).clamp(min=1)
         return off_B
+
+
+def _bands(window: int, sample_rate: int, mels: int) -> Tensor:
+    # By way of numbers: an array's memory has no place among tensors without data.
+    return torch.tensor(mel_bands(window, sample_rate, mels, (0.0, sample_rate / 2)).tolist())

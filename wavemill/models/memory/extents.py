@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavemill import storage
 from wavemill.errors import DatasetError
 from wavemill.models.recipe import Needs
 from wavemill.models.synthetic import Extent
@@ -13,7 +12,8 @@ from wavemill.sharding import layout
 from wavemill.sharding.bins import cut_bounds
 from wavemill.sharding.buckets import Bounds, Floats, Ints
 from wavemill.sharding.dataset import Dataset
-from wavemill.sharding.lengths import Lengths, lengths_dtype, read_lengths
+from wavemill.sharding.lengths import Lengths, lengths_dtype
+from wavemill.sharding.shard_lengths import shard_lengths
 
 DEFAULT_BUCKETS, DEFAULT_SUB_BUCKETS = 10, 2
 """Where a dataset does not say how it was cut."""
@@ -80,19 +80,7 @@ def _read(dataset: Dataset, show: Callable[[int], None]) -> Lengths:
     parts = [np.zeros(0, lengths_dtype(streams))]
     count = 0
     for shard in dataset.content["shards"]:
-        place = storage.join(dataset.url, shard["bucket"], layout.lengths_name(shard["number"]))
-        try:
-            data = storage.read_bytes(place)
-            parts.append(read_lengths(data, streams, shard["samples"]))
-        except OSError as error:
-            raise DatasetError(
-                f"cannot read {place}: {error.strerror or error}; give the same `wavemill prepare`"
-                " again, which writes what is missing"
-            ) from error
-        except ValueError as error:
-            raise DatasetError(
-                f"{place} is damaged: {error}; `wavemill lint` says what else is"
-            ) from error
+        parts.append(shard_lengths(dataset, shard))
         count += shard["samples"]
         show(count)
     if not count:

@@ -29,6 +29,7 @@ class PhaseSearch(nn.Module):
 
     window: Tensor
     before: Tensor
+    whole: Tensor
     chirp: Tensor
 
     def __init__(self, hop: int) -> None:
@@ -46,7 +47,8 @@ class PhaseSearch(nn.Module):
         turns = torch.arange(self.channels).square() / (2 * self.channels)
         chirp = torch.polar(torch.ones(self.channels), 2 * math.pi * turns)
         for name, values in (
-            ("window", window_W), ("before", before_W), ("chirp", torch.view_as_real(chirp)),
+            ("window", window_W), ("before", before_W), ("whole", before_W + square_W),
+            ("chirp", torch.view_as_real(chirp)),
         ):  # fmt: skip
             self.register_buffer(name, values, persistent=False)
 
@@ -73,13 +75,12 @@ class PhaseSearch(nn.Module):
                 sums_BW = torch.nn.functional.pad(sums_BW[:, self.hop :], (0, self.hop))
             if state is not None:
                 state[self] = (sums_BW,)
-            whole = (self.before + self.window.square())[: self.hop]
-            audio_BFN = torch.stack(blocks, dim=1) / whole
+            audio_BFN = torch.stack(blocks, dim=1) / self.whole[: self.hop]
             return audio_BFN.flatten(1)[:, None]
 
     def _window(self, magnitudes_BC: Tensor, sums_BW: Tensor) -> Tensor:
         """Return a window's samples [B, W], given what the windows before add up to."""
-        both_W = (self.before + self.window.square()).clamp(min=EDGE)
+        both_W = self.whole.clamp(min=EDGE)
         heard_BW = sums_BW / self.before.clamp(min=EDGE)
         chirp_C = torch.view_as_complex(self.chirp)
         found_BW = heard_BW
