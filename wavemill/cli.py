@@ -25,7 +25,7 @@ def main(debug: bool) -> None:  # noqa: FBT001 - click's convention
 
     \b
     wavemill examples --out speech
-    wavemill prepare speech/manifest.jsonl --out prepared --tokenizer beats
+    wavemill prepare speech/manifest.jsonl --out prepared --tokenizer tiny
     wavemill inspect prepared
 
     `wavemill doctor` says what is installed, `wavemill COMMAND --help` what a command takes.

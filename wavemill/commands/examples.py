@@ -14,7 +14,7 @@ def examples(out: str, *, json_: bool) -> None:
 
     \b
     wavemill examples --out speech
-    wavemill prepare speech/manifest.jsonl --out prepared --tokenizer beats
+    wavemill prepare speech/manifest.jsonl --out prepared --tokenizer tiny
 
     The recordings are telephone prompts under CC-BY-SA-3.0; ATTRIBUTION.md says whose. They come
     with wavemill: nothing is downloaded.
@@ -46,7 +46,7 @@ def examples(out: str, *, json_: bool) -> None:
     }
     lines = [
         f"{folder}: {count} recordings, {size / 1e6:.1f} MB",
-        f"next: wavemill prepare {manifest} --out prepared --tokenizer beats --tokenizer mvq",
+        f"next: wavemill prepare {manifest} --out prepared --tokenizer tiny --tokenizer mvq",
     ]
     emit(summary, lines, json_=json_)
 
