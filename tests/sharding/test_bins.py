@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.sharding.test_batches import Lengths, arrays, corpus
@@ -32,6 +32,7 @@ def nemo_bucket(options: dict[str, Any], seconds: float, tokens: int) -> int | N
 
 @settings(deadline=None)
 @given(SOME, st.integers(1, 8), st.integers(2, 4))
+@example([(59.99999999999999, 21)], 1, 2)  # 100 times its tokens a second are 35, rounded down
 def test_nemo_in_strict_mode_drops_nothing(lengths: Lengths, buckets: int, subs: int) -> None:
     options = export_bins(*arrays(lengths), BUDGET, buckets, subs)
     bins = options["bucket_duration_bins"]

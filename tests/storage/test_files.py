@@ -41,6 +41,18 @@ def test_what_is_written_can_be_read(root: str) -> None:
         assert file.read() == b"\1"
 
 
+def test_a_folder_that_is_never_made_does_not_begin_anew_when_it_is_gone(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    storage.never_make(str(spool))
+    storage.write_bytes(f"{spool}/stage/of/unit", b"")
+    spool.rename(tmp_path / "aside")
+    for name in ("note", "stage/of/unit"):
+        with pytest.raises(JobError, match="No such file or directory; see that the disk is"):
+            storage.write_bytes(f"{spool}/{name}", b"")
+    assert not spool.exists()
+
+
 def test_a_write_that_fails_leaves_nothing(root: str) -> None:
     storage.write_bytes(storage.join(root, "other"), b"")
     with contextlib.suppress(Stop), storage.write_atomically(f"{root}/new") as file:

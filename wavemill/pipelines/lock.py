@@ -45,6 +45,7 @@ def locked(work: str, say: Callable[[str], None] = lambda _: None) -> Iterator[N
     while not _is_at(place, file):  # the job that held it has removed it at its end
         file.close()
         file = _open(place)
+    storage.never_make(work)
     with file:
         yield
 

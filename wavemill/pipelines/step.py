@@ -24,6 +24,7 @@ class Step(beam.DoFn):
     def setup(self) -> None:
         """Check once a worker that it sees what the driver sees."""
         end_loading()
+        storage.never_make(self._spool)
         self._surroundings.enter(self._spool)
 
     def lacks(self, place: str) -> bool:
@@ -44,7 +45,8 @@ class Step(beam.DoFn):
     def writing(self, place: str, schema: pa.Schema) -> Iterator[UnitWriter]:
         """Open a unit's file for writing, as `write_unit` does, into a spool that is still there.
 
-        It is looked at once more: what the unit needs may have taken long to load.
+        It is looked at once more: what the unit needs may have taken long to load, and nothing
+        need be made of it then. A disk that goes later still fails the write itself.
 
         Raises:
             JobError: the spool was removed, or its disk is gone.

@@ -77,7 +77,7 @@ def describe_bins(
         if in_pairs
         else [duration for duration, _ in bins],
         "bucket_batch_size": sizes,
-        "max_tps": [math.ceil(rate * 100) / 100 for rate in rates.tolist()],
+        "max_tps": [_at_least(rate) for rate in rates.tolist()],
     }
 
 
@@ -88,6 +88,13 @@ def _between(bound: float, limit: float) -> float:
         if bound < rounded < limit:
             return rounded
     return math.nextafter(bound, math.inf)
+
+
+def _at_least(rate: float) -> float:
+    """Return the least number of two digits that is no less than a rate."""
+    whole = math.ceil(rate * 100)
+    # The product may have been rounded down to a whole number, and no quotient of it is enough.
+    return whole / 100 if whole / 100 >= rate else (whole + 1) / 100
 
 
 def _most_tokens_a_second(seconds: Floats, tokens: Ints, bounds: Bounds) -> Floats:

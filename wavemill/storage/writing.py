@@ -23,6 +23,19 @@ PARTIAL = ".part"
 _PARTIAL_NAME = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
 
 
+_never_made: set[Path] = set()
+
+
+def never_make(folder: str) -> None:
+    """Have no writer of this process make a local folder from now on, only what goes below it.
+
+    A job's folder is there from its beginning. Where it went, with its disk, nothing is to begin
+    anew in the folder that lies beneath: writers fail then, whenever it went.
+    """
+    if is_local(folder):
+        _never_made.add(Path(local_path(folder)).absolute())
+
+
 def make_folder(url: str) -> None:
     """Make a folder and its parents; object stores have none and need none."""
     if is_local(url):
@@ -63,7 +76,7 @@ def _write_local(url: str) -> Iterator[BinaryIO]:
     partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         with _telling(url):
-            place.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder_of(place)
         with _grown(partial, url) as file:
             yield file
         with _telling(url):
@@ -71,6 +84,13 @@ def _write_local(url: str) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):  # where the disk fails, that has been said
             partial.unlink(missing_ok=True)
+
+
+def _make_folder_of(place: Path) -> None:
+    missing = [folder for folder in place.absolute().parents if not folder.is_dir()]
+    for folder in reversed(missing):
+        if folder not in _never_made:
+            folder.mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager
