@@ -67,7 +67,7 @@ def prepare_parts(folder: Path) -> None:
 def hub(folder: Path) -> dict[str, str]:
     """Fill a cache of the hub's; return the variables that name it."""
     models: dict[str, Callable[[Path], Any]] = {
-        "facebook/hubert-base-ls960": lambda at: write_hubert(at, num_hidden_layers=10),
+        "facebook/hubert-base-ls960": _hubert,
         "facebook/wav2vec2-base-960h": tiny_ctc.make,
         "Systran/faster-whisper-base": _whisper,
         "HuggingFaceTB/SmolLM2-135M-Instruct": tiny_language_model.save_model,
@@ -135,6 +135,13 @@ def _encode(source: Path, target: Path) -> None:
         for frame in read.decode(audio=0):
             written.mux(stream.encode(frame))
         written.mux(stream.encode(None))
+
+
+def _hubert(at: Path) -> None:
+    from transformers import Wav2Vec2FeatureExtractor
+
+    write_hubert(at, num_hidden_layers=10)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(at)
 
 
 def _whisper(at: Path) -> None:
