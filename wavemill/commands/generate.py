@@ -59,20 +59,17 @@ def generate(
     """
     import torch
 
-    from wavemill import storage
     from wavemill.models.token_lm.generation import generate, recipe_to_generate
     from wavemill.models.training.run import load_run
     from wavemill.pipelines.progress import Reporter
     from wavemill.tokenizers.device import Place
 
     tokenizer, data = options.pop("tokenizer"), options.pop("data")
-    in_rows = out.endswith(".jsonl")
-    if tokenizer and in_rows:
+    if tokenizer and out.endswith(".jsonl"):
         raise UsageError(f"--out {out}: sound needs a folder; give --out DIR")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     Place(device=device).check("generate")
-    storage.check_writable(out if in_rows else storage.join(out, "sample-0.npy"))
     loaded = load_run(run, best=best)
     recipe = recipe_to_generate(loaded, run)
     decoder = _decoder(run, data, tokenizer, recipe.stream) if tokenizer else None
