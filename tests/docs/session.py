@@ -28,7 +28,8 @@ exec "{python}" -m pip "$@"
 }
 FEW_STEPS = """\
 case " $* " in
-    *" --steps "* | *" --iterations "* | *" --help "*) ;;
+    *" --steps "* | *" --help "*) ;;
+    *" fit mvq "*" --iterations "*) ;;
     *" fit mvq "*) set -- "$@" --iterations {steps} ;;
     *" train "*) set -- "$@" --steps {steps} ;;
     *" iterate "*) set -- "$@" --train steps={steps} --train-tokenizer steps={steps} ;;
