@@ -29,10 +29,10 @@ exec "{python}" -m pip "$@"
 FEW_STEPS = """\
 case " $* " in
     *" --steps "* | *" --help "*) ;;
-    *" fit mvq "*" --iterations "*) ;;
-    *" fit mvq "*) set -- "$@" --iterations {steps} ;;
-    *" train "*) set -- "$@" --steps {steps} ;;
-    *" iterate "*) set -- "$@" --train steps={steps} --train-tokenizer steps={steps} ;;
+    " fit mvq "*" --iterations "*) ;;
+    " fit mvq "*) set -- "$@" --iterations {steps} ;;
+    " train "*) set -- "$@" --steps {steps} ;;
+    " iterate "*) set -- "$@" --train steps={steps} --train-tokenizer steps={steps} ;;
 esac
 """
 
