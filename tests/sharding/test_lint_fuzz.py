@@ -30,10 +30,10 @@ from wavemill.sharding.untar import read_members
 
 UNSEEN = {
     ("inputs",), ("wavemill",), ("totals", "recordings"), ("totals", "duplicates"), ("padding",),
-    ("quality",), ("said",),
+    ("quality",),
 }  # fmt: skip
-MAY_BE_LEFT_OUT = ("run",)
-"""A dataset that says nothing of the run which made it is one."""
+MAY_BE_LEFT_OUT = {("run",), ("said",)}
+"""Older datasets do not have these."""
 UNSEEN_FACTS = {"kind", "weights_digest", "sample_rate", "codebook_size"}
 VALUES: list[Any] = [
     None, True, -1, 0, 1, 7, 0.5, -0.5, 2**70, 1e300, math.nan, math.inf, "", "x", "0", "\x00",
@@ -179,7 +179,7 @@ def test_a_changed_description_is_found_or_refused(out: Path, data: st.DataObjec
             content[SEAL] = content_sha256(content)
         (out / "dataset.json").write_text(json.dumps(content))
         same = content == before
-        left_out = change == "drop" and place == MAY_BE_LEFT_OUT
+        left_out = change == "drop" and place in MAY_BE_LEFT_OUT
         hidden = same or (resealed and (left_out or is_unseen(place)))
         assert not verdict(out) or hidden, (place, change)
     finally:

@@ -59,8 +59,6 @@ def decode(
     source = Dataset.open(storage.folder_url(dataset))
     stream, decoder = find_decoder(source, tokenizer)
     if wav is not None:
-        if wav != STDOUT:
-            storage.check_writable(wav)
         found = find_sample(source, keys[0])
         if wav == STDOUT:
             _write(sys.stdout.buffer, found, stream, decoder)

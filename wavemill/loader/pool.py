@@ -1,15 +1,13 @@
 """Batches made in threads or processes, given out in order."""
 
-import contextlib
 import re
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data._utils import signal_handling
 
 from wavemill.errors import JobError, WavemillError
 from wavemill.loader.making import Made
@@ -69,6 +67,7 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     loaded = iter(
         DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
     )
+    _let_end(loaded)
     ended = ""
     try:
         for made in loaded:
@@ -82,26 +81,21 @@ def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
     finally:
         # Left to the garbage collector, its queues would go first, and it wait 5 s for processes
         # that cannot hear of its end.
-        with _children_may_end():
-            del loaded
+        del loaded
     if ended:
         raise JobError(
             f"a worker of the loader ended: {ended}; where memory ran out, give fewer workers"
         )
 
 
-@contextlib.contextmanager
-def _children_may_end() -> Iterator[None]:
-    """Have nothing raised, in the main thread, for what ends.
+def _let_end(loaded: Any) -> None:
+    """Have torch's handler of SIGCHLD raise nothing for the processes of an iterator.
 
-    Where several workers are killed at once, torch's handler raises for each, wherever the main
-    thread stands: for the second while it gives up for the first.
+    It would wherever the main thread stands: in a training step, and for the second of two that are
+    killed while the iterator is given up for the first. That one has ended is seen without it, by
+    who waits for its batch, within 5 s.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGCHLD, handler)
+    if loaded._worker_pids_set:  # noqa: SLF001 - torch has no other way
+        loaded._worker_pids_set = False  # noqa: SLF001
+        forget = signal_handling._remove_worker_pids  # type: ignore[attr-defined] # noqa: SLF001
+        forget(id(loaded))

@@ -30,7 +30,7 @@ from wavemill.records import (
 from wavemill.sharding.dataset import Dataset
 from wavemill.sharding.writer import ShardSources, result_json, write_shard
 from wavemill.specs import Spec
-from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url
+from wavemill.spool import RECORDINGS, UnitReader, input_bytes, unit_url, write_unit
 from wavemill.tokenizers import make_tokenizer
 from wavemill.tokenizers.base import Tokenizer
 
@@ -71,7 +71,7 @@ class SegmentUnit(Step):
         reader = UnitReader(unit_url(self._spool, RECORDINGS, unit))
         recordings = [recording_from_row(row) for row in reader.rows()]
         seconds = 0.0
-        with self.writing(place, SEGMENT_SCHEMA) as file:
+        with write_unit(place, SEGMENT_SCHEMA) as file:
             for result in segment_unit(recordings, segmenter, self._form):
                 row = segment_row(result)
                 file.add(row, row["num_audio_bytes"])
@@ -121,7 +121,7 @@ class FingerprintUnit(Step):
             whereabouts.note(f"the fingerprints of unit {unit}")
             with (
                 metrics.making(metrics.FINGERPRINT) as tally,
-                self.writing(place, FINGERPRINT_SCHEMA) as file,
+                write_unit(place, FINGERPRINT_SCHEMA) as file,
             ):
                 for row in fingerprint_unit(segments):
                     file.add(row, len(row.get("wave") or b""))
@@ -161,7 +161,7 @@ class TokenizeUnit(ModelStep):
 
     def _make(self, unit: str, place: str, tokenizer: Tokenizer, tally: Tally) -> None:
         segments = UnitReader(unit_url(self._spool, self._segments, unit))
-        with self.writing(place, TOKEN_SCHEMA) as file:
+        with write_unit(place, TOKEN_SCHEMA) as file:
             for row in tokenize_unit(segments, tokenizer):
                 num_bytes = len(row.get("npy") or b"") + len(row.get("times") or b"")
                 file.add(row, num_bytes)

@@ -1,16 +1,11 @@
 """What all Beam steps have in common: they work where the driver does, if on another machine."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import apache_beam as beam
-import pyarrow as pa
 
 from wavemill import storage
 from wavemill.garbage import end_loading
 from wavemill.pipelines.outdir import check_there
 from wavemill.pipelines.surroundings import Surroundings
-from wavemill.spool import UnitWriter, write_unit
 
 
 class Step(beam.DoFn):
@@ -40,21 +35,6 @@ class Step(beam.DoFn):
             return False
         check_there(self._spool)
         return True
-
-    @contextmanager
-    def writing(self, place: str, schema: pa.Schema) -> Iterator[UnitWriter]:
-        """Open a unit's file for writing, as `write_unit` does, into a spool that is still there.
-
-        It is looked at once more: what the unit needs may have taken long to load, and nothing
-        need be made of it then. A disk that goes later still fails the write itself.
-
-        Raises:
-            JobError: the spool was removed, or its disk is gone.
-
-        """
-        check_there(self._spool)
-        with write_unit(place, schema) as file:
-            yield file
 
 
 class ModelStep(Step):

@@ -21,8 +21,6 @@ PARTIAL = ".part"
 """Suffix of a file being written; it is garbage once its writer is gone."""
 
 _PARTIAL_NAME = re.compile(rf"\.(?P<name>.+)\.[0-9a-f]{{8}}{re.escape(PARTIAL)}")
-
-
 _never_made: set[Path] = set()
 
 
@@ -76,7 +74,7 @@ def _write_local(url: str) -> Iterator[BinaryIO]:
     partial = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
     try:
         with _telling(url):
-            _make_folder_of(place)
+            _make_above(place.absolute())
         with _grown(partial, url) as file:
             yield file
         with _telling(url):
@@ -86,11 +84,11 @@ def _write_local(url: str) -> Iterator[BinaryIO]:
             partial.unlink(missing_ok=True)
 
 
-def _make_folder_of(place: Path) -> None:
-    missing = [folder for folder in place.absolute().parents if not folder.is_dir()]
-    for folder in reversed(missing):
-        if folder not in _never_made:
-            folder.mkdir(exist_ok=True)
+def _make_above(place: Path) -> None:
+    folder = place.parent
+    if not folder.is_dir() and folder not in _never_made:
+        _make_above(folder)
+        folder.mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from wavemill.pipelines.hypotheses.settings import HypothesesSettings
 from wavemill.pipelines.outdir import check_there
 from wavemill.pipelines.step import ModelStep, Step
 from wavemill.pipelines.survey_unit import seconds_of
-from wavemill.spool import UnitReader, unit_url
+from wavemill.spool import UnitReader, unit_url, write_unit
 
 
 class RecognizeUnit(ModelStep):
@@ -32,7 +32,7 @@ class RecognizeUnit(ModelStep):
             hearing = self._load()
             with metrics.making(metrics.RECOGNIZE) as tally:
                 segments = UnitReader(unit_url(self._spool, self._settings.segments_stage, unit))
-                with self.writing(place, HEARD_SCHEMA) as file:
+                with write_unit(place, HEARD_SCHEMA) as file:
                     for row in recognize_unit(segments, hearing):
                         file.add(row)
                         tally.reject(row.get("reject_reason"))

@@ -29,6 +29,7 @@ from wavemill.sharding.lint.report import REMEDY, Report
 from wavemill.sharding.lint.rows import custom_differences, differences, row_of, row_of_line
 from wavemill.sharding.lint.totals import SECONDS_SLACK, Held, stream_facts
 from wavemill.sharding.lint.walk import Sample, walk
+from wavemill.sharding.said import said_of
 from wavemill.tokenizers.base import TokenizerFacts
 
 SAFE_KEY = re.compile(r"(?!.*-sub\d+\Z)[A-Za-z0-9_@-]{1,90}\Z", re.ASCII)
@@ -53,6 +54,7 @@ class ShardCheck:
         self._report.samples += len(self._rows)
         self._check_keys(seen)
         self._check_lengths()
+        self.held.said = said_of(self._rows)
         audio = self._content["settings"]["audio"]
         if audio != "none":
             self._check_audio(audio)

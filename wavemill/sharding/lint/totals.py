@@ -11,6 +11,8 @@ from wavemill.digest import digest
 from wavemill.sharding import layout
 from wavemill.sharding.dataset import REMEDY, SEAL, Dataset, content_sha256, usage
 from wavemill.sharding.lint.report import DESCRIPTION, Report
+from wavemill.sharding.lint.rows import differences
+from wavemill.sharding.said import Said
 from wavemill.tokenizers.base import TokenizerFacts
 
 HOURS_SLACK = 1e-6
@@ -32,6 +34,8 @@ class Held:
     """Tokens (steps of time) of each stream."""
     counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     """How often each id of each codebook of each stream occurs, [Q, K]."""
+    said: dict[str, Any] = field(default_factory=lambda: Said().as_json())
+    """What `said_of` counts."""
 
 
 def check_list(dataset: Dataset, report: Report) -> None:
@@ -104,12 +108,14 @@ class Tally:
         self._content = dataset.content
         self._tokens: Counter[str] = Counter()
         self._counts: dict[str, npt.NDArray[np.int64]] = {}
+        self._said = Said()
         self._longest: dict[str, tuple[float, int]] = {}
         """Seconds and tokens of the longest samples of each bucket."""
 
     def add(self, bucket: str, held: Held) -> None:
         """Add a shard."""
         self._tokens.update(held.tokens)
+        self._said.add(held.said)
         for name, counts in held.counts.items():
             self._counts[name] = self._counts.get(name, 0) + counts
         seconds, tokens = self._longest.get(bucket, (0.0, 0))
@@ -123,6 +129,9 @@ class Tally:
         for name, stated in self._content["tokenizers"].items():
             if name in self._counts:
                 self._check_stream(name, stated, report)
+        if "said" in self._content:  # older datasets do not count it
+            for difference in differences(self._content["said"], self._said.as_json(), "said"):
+                report.add(DESCRIPTION, "", difference)
         self._check_bounds(report)
 
     def _check_stream(self, name: str, stated: dict[str, Any], report: Report) -> None:
