@@ -86,6 +86,11 @@ def _stream(**new: Any) -> Damage:
         (described(lambda content: content["tokenizers"].pop("beats")), "this shard's files"),
         (described(lambda content: content["settings"].update(audio="none")), "shard's files"),
         (described(lambda content: content["rejected"].update({"no-speech": 3})), "no-speech is 3"),
+        (described(lambda content: content["said"].update(texts=1)), "said.texts is 1, should be"),
+        (
+            described(lambda content: content["said"].update(languages={})),
+            "languages.en is missing",
+        ),
     ],
 )
 def test_an_edited_description_is_held_against_the_data(
