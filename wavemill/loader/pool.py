@@ -1,17 +1,32 @@
 """Batches made in threads or processes, given out in order."""
 
-import re
+import multiprocessing.util
+import random
+import signal
+import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-from torch.utils.data._utils import signal_handling
+import numpy as np
+import torch
+import torch.multiprocessing
 
 from wavemill.errors import JobError, WavemillError
 from wavemill.loader.making import Made
 from wavemill.loader.steps import Step
+
+Work = Callable[[int, int], Iterator[Made]]
+"""Makes what is one process's of several, by its number and theirs."""
+
+STARTING = threading.Lock()
+"""Held while a worker starts: another that is forked just then would hold its end of the pipe."""
+PATIENCE = 5.0
+"""Seconds for workers to end by themselves, each in the midst of a batch at most."""
 
 
 def in_threads(
@@ -34,68 +49,132 @@ def in_threads(
         pool.shutdown(cancel_futures=True)
 
 
-ENDED = re.compile(r"DataLoader worker \(pid")
-"""How torch says that a process is gone; what is raised in one is told otherwise."""
-
-Work = Callable[[int, int], Iterator[Made]]
-"""Makes what is one process's of several, by its number and theirs."""
-
-
-class _Worker(IterableDataset[Any]):
-    """What a process runs; an error is handed over like a batch, to be raised as it was."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    def __iter__(self) -> Iterator[Made | WavemillError]:
-        worker = get_worker_info()
-        assert worker is not None
-        try:
-            yield from self._work(worker.id, worker.num_workers)
-        except WavemillError as error:
-            yield error
-
-
 def in_workers(work: Work, workers: int, ahead: int) -> Iterator[Made]:
-    """Make batches in processes of torch's `DataLoader`.
+    """Make batches in processes, so many ahead in each.
+
+    Each has a pipe of its own, of which no other process keeps an end: that a worker is gone, even
+    in the midst of a batch that it hands over, is seen at once, by who waits for its next batch and
+    nowhere else.
 
     Raises:
-        WavemillError: what one of them raised.
         JobError: one of them was killed.
+        Exception: what one of them raised.
 
     """
-    loaded = iter(
-        DataLoader(_Worker(work), batch_size=None, num_workers=workers, prefetch_factor=ahead)
-    )
-    _let_end(loaded)
-    ended = ""
+    seed = int(torch.empty((), dtype=torch.int64).random_().item())
+    crew: list[_Worker] = []
     try:
-        for made in loaded:
-            if isinstance(made, WavemillError):
-                raise made
+        for number in range(workers):
+            crew.append(_Worker(work, number, workers, seed + number))
+            for _ in range(ahead):
+                crew[-1].ask()
+        turns = deque(crew)
+        while turns:
+            made = turns[0].take()
+            if made is None:
+                turns.popleft()
+                continue
+            turns[0].ask()
+            turns.rotate(-1)
             yield made
-    except (RuntimeError, ConnectionError, EOFError) as error:
-        if isinstance(error, RuntimeError) and not ENDED.match(str(error)):
-            raise
-        ended = str(error)  # alone: frames of its traceback, and of its causes', hold the iterator
     finally:
-        # Left to the garbage collector, its queues would go first, and it wait 5 s for processes
-        # that cannot hear of its end.
-        del loaded
-    if ended:
-        raise JobError(
-            f"a worker of the loader ended: {ended}; where memory ran out, give fewer workers"
-        )
+        for worker in crew:
+            worker.dismiss()
+        for worker in crew:
+            worker.end()
 
 
-def _let_end(loaded: Any) -> None:
-    """Have torch's handler of SIGCHLD raise nothing for the processes of an iterator.
+class _Worker:
+    """A process, as seen from the one that it works for."""
 
-    It would wherever the main thread stands: in a training step, and for the second of two that are
-    killed while the iterator is given up for the first. That one has ended is seen without it, by
-    who waits for its batch, within 5 s.
-    """
-    if loaded._worker_pids_set:  # noqa: SLF001 - torch has no other way
-        loaded._worker_pids_set = False  # noqa: SLF001
-        forget = signal_handling._remove_worker_pids  # type: ignore[attr-defined] # noqa: SLF001
-        forget(id(loaded))
+    def __init__(self, work: Work, number: int, workers: int, seed: int) -> None:
+        context = torch.multiprocessing.get_context()
+        with STARTING:
+            self._pipe, theirs = context.Pipe()
+            # By a fork each worker would hold the pipes of those before it, and its own: this end.
+            multiprocessing.util.register_after_fork(self._pipe, Connection.close)
+            self._process = context.Process(
+                target=_serve, args=(work, number, workers, seed, theirs), daemon=True
+            )
+            self._process.start()
+            theirs.close()
+
+    def ask(self) -> None:
+        """Have one more batch made; of one that is gone the next `take` tells."""
+        with suppress(ConnectionError):
+            self._pipe.send_bytes(b"")
+
+    def take(self) -> Made | None:
+        """Wait for the next batch; None where there is none left."""
+        try:
+            got: Made | Exception | None = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            # A message that is cut off is an OSError without a number. Others are this process's.
+            if getattr(error, "errno", None) and not isinstance(error, ConnectionError):
+                raise
+            self._process.join(PATIENCE)
+            raise JobError(
+                f"a worker of the loader ended{self._why()}; where memory ran out, give fewer"
+                " workers or smaller batches"
+            ) from None
+        if isinstance(got, Exception):
+            raise got
+        return got
+
+    def _why(self) -> str:
+        code = self._process.exitcode
+        if code is None:  # somebody else waited for it
+            return ""
+        if code >= 0:
+            return f" with status {code}"
+        name = signal.Signals(-code).name
+        return f" by {name}" + (" (/dev/shm is full?)" if -code == signal.SIGBUS else "")
+
+    def dismiss(self) -> None:
+        """Have it end once its batch is made."""
+        self._pipe.close()
+
+    def end(self) -> None:
+        """Wait until it has ended; not for ever."""
+        if not wait([self._process.sentinel], PATIENCE):
+            self._process.kill()
+        self._process.join(PATIENCE)
+
+
+def _serve(work: Work, number: int, workers: int, seed: int, pipe: Connection) -> None:
+    """Make batches as they are asked for, until nobody is there any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other end is closed by it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a trainer may save by it; this ends
+    torch.set_num_threads(1)
+    # For a collate that draws: a fork has the generators of all others.
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))  # noqa: NPY002 - the global one is what it may use
+    outcomes = _outcomes(work, number, workers)
+    with suppress(EOFError, ConnectionError):
+        # Also when all is given: what was handed over lies in memory that this process shares out.
+        while True:
+            pipe.recv_bytes()
+            if outcome := next(outcomes, None):
+                pipe.send_bytes(outcome)
+
+
+def _outcomes(work: Work, number: int, workers: int) -> Iterator[memoryview]:
+    """Yield what goes through the pipe: batches, then an error or None."""
+    try:
+        for made in work(number, workers):
+            yield ForkingPickler.dumps(made)
+    except Exception as error:  # noqa: BLE001 - raised where the batch is waited for
+        yield ForkingPickler.dumps(_sendable(error))
+    yield ForkingPickler.dumps(None)
+
+
+def _sendable(error: Exception) -> Exception:
+    """Give an error the words of its traceback, which does not travel; another if it cannot."""
+    if not isinstance(error, WavemillError):  # whose words are enough
+        error.add_note("in a worker of the loader:\n" + traceback.format_exc().rstrip())
+    try:
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+    except Exception:  # noqa: BLE001 - of a class that is not ours
+        return JobError(f"a worker of the loader failed: {type(error).__name__}: {error}")
+    return error
