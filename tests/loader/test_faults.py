@@ -272,10 +272,11 @@ def test_a_sample_longer_than_its_shard_says_is_told(damaged: Path) -> None:
 
 
 class PickyError(Exception):
-    """Cannot be made again of what it says."""
+    """Holds what cannot be pickled."""
 
-    def __init__(self, first: str, second: str) -> None:
-        super().__init__(f"{first} {second}")
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.why = lambda: words
 
 
 def test_an_error_of_a_collate_is_its_own(tokens: Path) -> None:
@@ -283,7 +284,7 @@ def test_an_error_of_a_collate_is_its_own(tokens: Path) -> None:
         raise RuntimeError("no such word")
 
     def fails_oddly(_: Sequence[Sample]) -> None:
-        raise PickyError("no such", "word")
+        raise PickyError("no such word")
 
     for workers in (0, 1):
         with pytest.raises(RuntimeError, match="no such word"):
