@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from tests.tokenizers.small_models import (
     LABELS,
@@ -35,7 +37,20 @@ def test_ids_in_float32_are_nearly_all_those_of_the_cpu(
     assert share_of_equal(tokens(gpu, clips), tokens(cpu, clips)) >= LEAST_EQUAL
     if isinstance(gpu, Decoder) and isinstance(cpu, Decoder):
         codes = cpu.encode(clips[-1:])[0]
-        assert np.allclose(gpu.decode(codes), cpu.decode(codes), atol=1e-3)
+        decoded = [torch.from_numpy(each.decode(codes)).flatten() for each in (gpu, cpu)]
+        if label == "tiny":  # its phases are searched for, and what rounds otherwise finds others
+            assert difference(*map(spectrum, decoded)) < 0.1
+        else:
+            assert difference(*decoded) < 1e-4
+
+
+def difference(found: Tensor, expected: Tensor) -> float:
+    """Of all energy, as a share of amplitudes."""
+    return float((found - expected).norm() / expected.norm())
+
+
+def spectrum(audio_N: Tensor) -> Tensor:
+    return torch.stft(audio_N, 512, window=torch.hann_window(512), return_complex=True).abs()
 
 
 def _places(label: str) -> list[dict[str, str]]:

@@ -73,9 +73,13 @@ def test_a_run_goes_on_as_one_that_was_not_stopped(tmp_path: Path, precision: st
     assert runs.largest_difference(whole, twice) < (1e-3 if precision == "float32" else 1e-2)
 
 
-def test_in_float32_a_gpu_learns_what_a_cpu_does(tmp_path: Path) -> None:
+def test_in_float32_a_gpu_learns_what_a_cpu_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = [setting for setting in runs.MODEL if not setting.startswith("dropout=")]
+    monkeypatch.setattr(runs, "MODEL", (*model, "dropout=0"))
     data = make_dataset(token_samples(120, 0.6), tmp_path / "data", "none", 0.2)
     for device in ("cuda", "cpu"):
-        runs.run(data, tmp_path / device, "--device", device, "--set", "dropout=0")
+        runs.run(data, tmp_path / device, "--device", device)
     found = [runs.losses(tmp_path / device) for device in ("cuda", "cpu")]
     assert runs.largest_difference(*found) < 2e-2
