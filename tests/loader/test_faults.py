@@ -213,19 +213,20 @@ def test_killed_workers_are_an_error_of_the_next_batch_and_no_hang(
     loader = ShardLoader(tokens, batch_size=1, workers=2, **more)  # type: ignore[arg-type]
     before = set(psutil.Process().children())
     given = iter(loader)
-    killer = threading.Timer(0.5, kill_all_but, [before])
     if collate is not no_more:
         next(given)
-        killer.interval = 0
+    killer = threading.Thread(target=kill_two_but, args=[before])
     killer.start()
     with pytest.raises(JobError, match="worker of the loader ended"):
         list(given)
     killer.join()
 
 
-def kill_all_but(before: set[psutil.Process]) -> None:
-    """Kill what was started since, and wait for it, as one's own handler of SIGCHLD may do."""
-    workers = set(psutil.Process().children()) - before
+def kill_two_but(before: set[psutil.Process]) -> None:
+    """Kill what is started since, and wait for it, as one's own handler of SIGCHLD may do."""
+    workers: set[psutil.Process] = set()
+    while len(workers) < 2:
+        workers = set(psutil.Process().children()) - before
     for worker in workers:
         worker.send_signal(signal.SIGKILL)
     psutil.wait_procs(workers, timeout=20)

@@ -127,8 +127,8 @@ class _Worker:
             return ""
         if code >= 0:
             return f" with status {code}"
-        name = signal.Signals(-code).name
-        return f" by {name}" + (" (/dev/shm is full?)" if -code == signal.SIGBUS else "")
+        by = f" by signal {-code} ({signal.strsignal(-code)})"
+        return by + (": /dev/shm may be full" if -code == signal.SIGBUS else "")
 
     def dismiss(self) -> None:
         """Have it end once its batch is made."""
