@@ -72,9 +72,11 @@ def cached(folder: Path) -> dict[str, Any]:
 def taken(folder: Path) -> int:
     """Bytes in a cache that others write to meanwhile; a file counts once though it is renamed."""
     sizes = {}
-    for path in files(folder):
-        with contextlib.suppress(FileNotFoundError):
-            sizes[path.stem] = path.stat().st_size
+    # No room is made or taken meanwhile: else a file that goes could be counted with its successor.
+    with cache.Cache(folder / "cache", 1)._locked():
+        for path in files(folder):
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path.stem] = path.stat().st_size
     return sum(sizes.values())
 
 
